@@ -1,0 +1,15 @@
+/* The simulated key vaults: AKV and Managed HSM. */
+#ifndef SIM_SIM_VAULT_H
+#define SIM_SIM_VAULT_H
+
+#include "sim/sim.h"
+
+MUST_CHECK int sim_vault_new(struct sim *sim, struct sim_vault **out, struct err *e);
+void sim_vault_free(struct sim_vault *x);
+MUST_CHECK int sim_vault_reset(struct sim *sim, struct err *e);
+
+const char *sim_vault_op(const struct sim_request *req);
+MUST_CHECK int sim_vault_handle(struct sim *sim, const struct sim_request *req,
+                                struct sim_reply *out, struct err *e);
+
+#endif
