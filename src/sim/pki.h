@@ -30,6 +30,7 @@ void pki_close(struct pki *p);
 /* Borrowed for the life of the object; PEM. */
 struct span pki_tls_ca(const struct pki *p);
 const struct x509_cert *pki_tls_ca_cert(const struct pki *p);
+const struct signer *pki_tls_ca_key(const struct pki *p); /* issues what signs vault answers */
 struct span pki_ark(const struct pki *p);
 struct span pki_amd_chain(const struct pki *p);   /* ASK, ARK */
 struct span pki_server_cert(const struct pki *p); /* leaf, CA */
