@@ -9,7 +9,7 @@
 
 #define SIGNER_P384_SIZE 48 /* of r, s, and a coordinate */
 
-enum signer_curve { SIGNER_P256, SIGNER_P384 };
+enum signer_curve { SIGNER_P256, SIGNER_P384, SIGNER_P521 };
 
 struct signer; /* an RSA or EC key pair; immutable, may be used by several threads at once */
 
@@ -27,7 +27,8 @@ MUST_CHECK int signer_from_der(struct span pkcs8, struct signer **out, struct er
 MUST_CHECK int signer_write_pem(const struct signer *k, struct buf *out, struct err *e);
 MUST_CHECK int signer_write_der(const struct signer *k, struct buf *out, struct err *e);
 
-/* A private JWK (RFC 7518 §6): RSA with n e d p q dp dq qi, EC of P-256 or P-384 with x y d.
+/* A private JWK (RFC 7518 §6): RSA with n e d p q dp dq qi, EC of a curve above with x y d; "kty"
+ * may end in "-HSM", base64url may be padded, numbers may have leading zeros, as vaults take them.
  * Fails: ERR_PARSE, ERR_CHECK as above. */
 MUST_CHECK int signer_from_jwk(const json_t *jwk, struct signer **out, struct err *e);
 

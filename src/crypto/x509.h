@@ -39,7 +39,8 @@ struct span x509_cert_spki(const struct x509_cert *c); /* SubjectPublicKeyInfo, 
 bool x509_is_issuer_name(const struct x509_cert *c, const struct x509_cert *issuer);
 bool x509_is_ca(const struct x509_cert *c); /* basicConstraints CA, and keyCertSign if keyUsage */
 bool x509_is_valid_at(const struct x509_cert *c, int64_t unix_s);
-/* Common name of the subject into out (empty when there is none). */
+/* Common name of the subject, UTF-8, into out; empty when there is none, more than one, one with a
+ * NUL inside, or one that does not fit. */
 void x509_common_name(const struct x509_cert *c, char *out, size_t size);
 /* Content of an extension by dotted OID: the bytes inside extnValue. False when it is absent or
  * occurs more than once. */

@@ -46,7 +46,7 @@ struct x509_description {
     unsigned key_usage; /* X509_USE_…, critical */
     bool server_auth;   /* extendedKeyUsage serverAuth */
     bool key_ids;       /* subjectKeyIdentifier, and authorityKeyIdentifier unless self-signed */
-    const char *const *dns_names; /* subjectAltName; dotted IPv4 addresses become addresses */
+    const char *const *dns_names; /* subjectAltName; IP addresses become iPAddress */
     size_t n_dns_names;
     const struct x509_raw_extension *extensions; /* last, in this order */
     size_t n_extensions;
