@@ -17,8 +17,13 @@ struct url_parts {
 /*
  * [scheme://]host[:port][/path]: without a scheme it is https. Host: letters, digits, '-', '.',
  * at most 253, no empty label; or an IPv6 address in brackets. Refused: user information, other
- * schemes, blanks and control characters anywhere, a port outside 1..65535. Fails: ERR_PARSE.
+ * schemes, blanks, control characters and bytes beyond ASCII anywhere, a port outside 1..65535.
+ * Fails: ERR_PARSE.
  */
 MUST_CHECK int url_parse(const char *text, struct url_parts *out, struct err *e);
+
+/* Whether a host, as url_parse() gives it, is this machine or its metadata service by its spelling:
+ * localhost, *.localhost, 127.0.0.0/8, ::1, 169.254.169.254. */
+bool url_host_is_local(const char *host);
 
 #endif
