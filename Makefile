@@ -1,0 +1,32 @@
+# Entry points. Each installs what it needs first (Debian, Ubuntu; as root or with sudo).
+BUILD := build
+MESON_FLAGS ?=
+
+.PHONY: all demo test bench lint clean deps-build deps-test deps-lint
+
+all: deps-build $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) $(MESON_FLAGS)
+
+# Starts the local cloud and skr, imports a key, releases it, and shows a denial explained.
+demo: all
+	@deploy/demo/demo.sh $(BUILD)/bin
+
+# Builds and runs every test; ends with "N passed, N failed".
+test: all deps-test
+	@ninja -C $(BUILD) tests
+	@ci/run_tests.py --build $(BUILD)
+
+bench: all deps-test
+	@bench/run.py --bin $(BUILD)/bin
+
+lint: deps-lint $(BUILD)/build.ninja
+	@ci/lint.sh $(BUILD)
+
+deps-build deps-test deps-lint: deps-%:
+	@ci/deps.sh $*
+
+clean:
+	rm -rf $(BUILD) $(wildcard build-*)
