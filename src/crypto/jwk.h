@@ -22,7 +22,7 @@ enum jwk_kty { JWK_OCT, JWK_RSA, JWK_EC };
  *
  * material   oct: the raw bytes, not empty; RSA, EC: PKCS#8 DER (RFC 5208) and nothing behind it
  * peer       the public members that came with it ("n" and "e", or "crv", "x" and "y"), or NULL;
- *            those present must be those of the key (leading zeros of "n" and "e" do not count)
+ *            those present must be those of the key (leading zeros do not count)
  * key_ops    a JSON array that is copied in, or NULL
  * out        the caller's; integers without leading zeros, EC members of the curve's width
  *
@@ -31,5 +31,12 @@ enum jwk_kty { JWK_OCT, JWK_RSA, JWK_EC };
  */
 MUST_CHECK int jwk_from_material(enum jwk_kty kty, struct span material, const json_t *peer,
                                  const json_t *key_ops, json_t **out, struct err *e);
+
+/*
+ * The key pair in an RSA JWK with all its private members, to decrypt with a released key.
+ *
+ * Fails: ERR_CHECK (another "kty", numbers that do not belong together), ERR_PARSE.
+ */
+MUST_CHECK int jwk_to_rsa(const json_t *jwk, struct rsa_key **out, struct err *e);
 
 #endif
