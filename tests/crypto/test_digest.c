@@ -36,6 +36,17 @@ static void hashes_as_the_standard_does(void **state)
     }
 }
 
+static void names_with_sha1(void **state)
+{
+    uint8_t sha1[SHA1_SIZE];
+    char text[2 * SHA1_SIZE + 1];
+    struct err e;
+
+    assert_ok(digest_sha1(span_str("abc"), sha1, &e));
+    hex_format(sha1, sizeof(sha1), text);
+    assert_string_equal(text, "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
 static void hashes_a_span_that_points_nowhere(void **state)
 {
     uint8_t sha256[SHA256_SIZE];
@@ -72,6 +83,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hashes_as_the_standard_does),
+        cmocka_unit_test(names_with_sha1),
         cmocka_unit_test(hashes_a_span_that_points_nowhere),
         cmocka_unit_test(compares_content_and_length),
     };
