@@ -41,9 +41,11 @@ int signer_new_rsa(unsigned bits, struct signer **out, struct err *e)
     if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)
         return err_set(e, ERR_ARG, "RSA keys have %d to %d bits, not %u", MIN_RSA_BITS,
                        MAX_RSA_BITS, bits);
-    CLEANUP(pkey_freep) EVP_PKEY *key = EVP_RSA_gen(bits);
-    if (key == NULL)
-        return pkey_fail(e, ERR_NOMEM, "making an RSA key failed");
+    CLEANUP(rsa_key_freep) struct rsa_key *made = NULL;
+    if (rsa_generate(bits, &made, e) != 0)
+        return -1;
+    CLEANUP(pkey_freep) EVP_PKEY *key = rsa_key_pkey(made);
+    EVP_PKEY_up_ref(key);
     return wrap(&key, out, e);
 }
 

@@ -7,6 +7,7 @@
 #include "crypto/pem.h"
 #include "crypto/pkey.h"
 
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -50,6 +51,7 @@ int x509_cert_from_der(struct span der, struct x509_cert **out, struct err *e)
     c->spki_n = (size_t)n;
     if (buf_add(&c->der, der.p, der.n, e) != 0)
         return -1;
+    ERR_clear_error(); /* a key that OpenSSL does not know is no error yet, but leaves one */
     *out = TAKE(c);
     return 0;
 }
@@ -187,11 +189,4 @@ bool x509_extension(const struct x509_cert *c, const char *oid, struct span *out
     const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(X509_get_ext(c->x, at));
     *out = span_of(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value));
     return true;
-}
-
-bool x509_has_p384_key(const struct x509_cert *c)
-{
-    const EVP_PKEY *key = X509_get0_pubkey(c->x);
-
-    return key != NULL && pkey_curve(key) == &pkey_curves[SIGNER_P384];
 }

@@ -1,0 +1,226 @@
+/*
+ * Opening a signed answer. José computes the signature; what it leaves open is decided here: the
+ * list of algorithms, "crit" and "b64", whose key it is (José does not read x5c), and every size.
+ * The key must be trusted before anything is computed with it, and the payload is parsed last.
+ */
+#include "crypto/jws.h"
+
+#include "base/str.h"
+#include "codec/b64.h"
+#include "crypto/digest.h"
+#include "crypto/jws_alg.h"
+#include "crypto/pkey.h"
+
+#include <jose/jws.h>
+#include <jose/openssl.h>
+#include <openssl/err.h>
+
+#include <string.h>
+
+#define MAX_JWS      1048576
+#define MIN_RSA_BITS 2048
+#define MAX_RSA_BITS 8192
+
+/* The three parts as they stand; borrowed. */
+struct parts {
+    struct span header, payload, signature;
+};
+
+/* Splits at exactly two dots. Base64 is looked at when a part is decoded. */
+static int split(struct span compact, struct parts *out, struct err *e)
+{
+    struct span *const parts[] = { &out->header, &out->payload, &out->signature };
+    const uint8_t *from = compact.p, *const end = compact.p + compact.n;
+
+    if (compact.n == 0 || compact.n > MAX_JWS)
+        return err_set(e, ERR_PARSE, "a JWS of %zu bytes", compact.n);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        const uint8_t *dot = memchr(from, '.', (size_t)(end - from));
+        const bool is_last = i + 1 == ARRAY_LEN(parts);
+
+        if ((dot == NULL) != is_last)
+            return err_set(e, ERR_PARSE, "a JWS has three parts");
+        *parts[i] = span_of(from, (size_t)((is_last ? end : dot) - from));
+        from = is_last ? end : dot + 1;
+    }
+    return 0;
+}
+
+static int decode_object(struct span part, const char *what, json_t **out, struct err *e)
+{
+    CLEANUP(buf_done) struct buf text = { 0 };
+    CLEANUP(json_freep) json_t *value = NULL;
+
+    if (b64_decode_jose(part, &text, e) != 0 || json_parse(buf_span(&text), &value, e) != 0)
+        return err_wrap(e, "the JWS %s", what);
+    if (!json_is_object(value))
+        return err_set(e, ERR_PARSE, "the JWS %s is no JSON object", what);
+    *out = TAKE(value);
+    return 0;
+}
+
+static int check_signature_form(struct span signature, struct err *e)
+{
+    CLEANUP(buf_done) struct buf bytes = { 0 };
+
+    if (b64_decode_jose(signature, &bytes, e) != 0)
+        return err_wrap(e, "the JWS signature");
+    return 0;
+}
+
+int jws_peek(struct span compact, json_t **out_header, json_t **out_payload, struct err *e)
+{
+    CLEANUP(json_freep) json_t *header = NULL;
+    CLEANUP(json_freep) json_t *payload = NULL;
+    struct parts parts;
+
+    if (split(compact, &parts, e) != 0 || decode_object(parts.header, "header", &header, e) != 0 ||
+        decode_object(parts.payload, "payload", &payload, e) != 0 ||
+        check_signature_form(parts.signature, e) != 0)
+        return -1;
+    if (out_header != NULL)
+        *out_header = TAKE(header);
+    if (out_payload != NULL)
+        *out_payload = TAKE(payload);
+    return 0;
+}
+
+static int read_alg(const json_t *header, const char **out, struct err *e)
+{
+    if (json_get_string(header, "alg", out, e) != 0)
+        return err_wrap(e, "the JWS header");
+    if (*out == NULL)
+        return err_set(e, ERR_PARSE, "the JWS header has no \"alg\"");
+    if (jws_alg_find(*out) == NULL) {
+        char shown[32 + 16];
+
+        str_quote(span_str(*out), 32, shown);
+        return err_set(e, ERR_CHECK, "the JWS algorithm \"%s\" is not allowed", shown);
+    }
+    return 0;
+}
+
+/* Both change how the rest is to be understood, and we understand neither. */
+static int refuse_extensions(const json_t *header, struct err *e)
+{
+    static const char *const names[] = { "crit", "b64" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (json_object_get(header, names[i]) != NULL)
+            return err_set(e, ERR_CHECK, "the JWS header has \"%s\"", names[i]);
+    return 0;
+}
+
+/* Standard base64 in its one spelling. */
+static int add_x5c_entry(struct x509_list *chain, const json_t *entry, struct err *e)
+{
+    CLEANUP(buf_done) struct buf der = { 0 }, again = { 0 };
+
+    if (!json_is_string(entry))
+        return err_set(e, ERR_PARSE, "not a string");
+    const struct span text = span_of(json_string_value(entry), json_string_length(entry));
+    if (b64_decode(text, &der, e) != 0 || b64_encode(buf_span(&der), B64_STD, &again, e) != 0)
+        return -1;
+    if (!span_equal(text, buf_span(&again)))
+        return err_set(e, ERR_PARSE, "not standard base64");
+    return x509_list_add_der(chain, buf_span(&der), e);
+}
+
+static int read_x5c(const json_t *header, struct x509_list *chain, struct err *e)
+{
+    const json_t *x5c = json_object_get(header, "x5c");
+    const size_t n = json_array_size(x5c);
+
+    if (n == 0 || n > X509_MAX_CHAIN)
+        return err_set(e, ERR_PARSE, "the JWS header needs an \"x5c\" of 1 to %d certificates",
+                       X509_MAX_CHAIN);
+    for (size_t i = 0; i < n; i++)
+        if (add_x5c_entry(chain, json_array_get(x5c, i), e) != 0)
+            return err_wrap(e, "certificate %zu of \"x5c\"", i + 1);
+    return 0;
+}
+
+static int check_thumbprint(const json_t *header, const struct x509_cert *leaf, struct err *e)
+{
+    const char *text;
+    uint8_t digest[SHA256_SIZE];
+    CLEANUP(buf_done) struct buf want = { 0 };
+
+    if (json_get_string(header, "x5t#S256", &text, e) != 0)
+        return err_wrap(e, "the JWS header");
+    if (text == NULL)
+        return 0;
+    if (digest_sha256(x509_cert_der(leaf), digest, e) != 0 ||
+        b64_encode(span_of(digest, sizeof(digest)), B64_URL, &want, e) != 0)
+        return -1;
+    if (!span_equal(span_str(text), buf_span(&want)))
+        return err_set(e, ERR_CHECK, "\"x5t#S256\" is not that of the first certificate");
+    return 0;
+}
+
+static int check_key(EVP_PKEY *key, struct err *e)
+{
+    if (key == NULL || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
+        return err_set(e, ERR_CHECK, "the signer's key is no RSA key");
+    const int bits = EVP_PKEY_get_bits(key);
+    if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)
+        return err_set(e, ERR_CHECK, "the signer's RSA key has %d bits", bits);
+    return 0;
+}
+
+/* José would print to stderr. What it knows is no more than yes or no. */
+static void ignore_report(void *misc, const char *file, int line, uint64_t code, const char *fmt,
+                          va_list args)
+{
+}
+
+static json_t *span_to_json(struct span s)
+{
+    return json_stringn((const char *)s.p, s.n);
+}
+
+/* "alg" in the key makes José refuse a signature under any other. */
+static int check_signature(const struct parts *parts, EVP_PKEY *key, const char *alg, struct err *e)
+{
+    CLEANUP(jose_cfg_auto) jose_cfg_t *cfg = jose_cfg();
+    CLEANUP(json_freep) json_t *jwk = jose_openssl_jwk_from_EVP_PKEY(NULL, key);
+    CLEANUP(json_freep)
+    json_t *jws =
+        json_pack("{s:o, s:o, s:o}", "protected", span_to_json(parts->header), "payload",
+                  span_to_json(parts->payload), "signature", span_to_json(parts->signature));
+
+    if (cfg == NULL || jwk == NULL || jws == NULL ||
+        json_object_set_new(jwk, "alg", json_string(alg)) != 0)
+        return err_nomem(e);
+    jose_cfg_set_err_func(cfg, ignore_report, NULL);
+    const bool ok = jose_jws_ver(cfg, jws, NULL, jwk, false);
+    ERR_clear_error();
+    if (!ok)
+        return err_set(e, ERR_CHECK, "the JWS signature is not of the signer's key");
+    return 0;
+}
+
+int jws_open_x5c(struct span compact, struct roots *roots, const char *host, int64_t unix_s,
+                 json_t **out_payload, struct err *e)
+{
+    CLEANUP(json_freep) json_t *header = NULL;
+    CLEANUP(x509_list_done) struct x509_list chain = { 0 };
+    struct parts parts;
+    const char *alg;
+
+    if (split(compact, &parts, e) != 0 || decode_object(parts.header, "header", &header, e) != 0 ||
+        check_signature_form(parts.signature, e) != 0)
+        return -1;
+    if (read_alg(header, &alg, e) != 0 || refuse_extensions(header, e) != 0 ||
+        read_x5c(header, &chain, e) != 0 || check_thumbprint(header, chain.certs[0], e) != 0)
+        return -1;
+
+    EVP_PKEY *key = X509_get0_pubkey(x509_cert_x509(chain.certs[0]));
+    if (check_key(key, e) != 0)
+        return -1;
+    if (x509_check_server_chain(&chain, roots, host, unix_s, e) != 0)
+        return err_wrap(e, "the signer of the JWS");
+    if (check_signature(&parts, key, alg, e) != 0)
+        return -1;
+    return decode_object(parts.payload, "payload", out_payload, e);
+}
