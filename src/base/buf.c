@@ -58,7 +58,7 @@ int buf_reserve(struct buf *b, size_t n, uint8_t **out_p, struct err *e)
         b->p = p;
         b->cap = cap;
     }
-    *out_p = b->p + b->n;
+    *out_p = b->p != NULL ? b->p + b->n : NULL;
     return 0;
 }
 

@@ -36,7 +36,8 @@ MUST_CHECK int buf_add(struct buf *b, const void *p, size_t n, struct err *e);
 MUST_CHECK int buf_add_str(struct buf *b, const char *s, struct err *e);
 MUST_CHECK int buf_printf(struct buf *b, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Room for n more bytes; *out_p points at it until the next change. The length is not changed. */
+/* Room for n more bytes; *out_p points at it until the next change. The length is not changed.
+ * Nothing asked of an empty buffer is NULL. */
 MUST_CHECK int buf_reserve(struct buf *b, size_t n, uint8_t **out_p, struct err *e);
 
 /* The bytes as a C string: appends a NUL beyond the length; borrowed until the next change.

@@ -169,10 +169,13 @@ static bool take_value(struct cursor *c, uint64_t *is_object, unsigned *depth)
 
 int json_check(struct span text, struct err *e)
 {
+    if (text.n == 0)
+        return err_set(e, ERR_PARSE, "not a JSON text: empty");
+
     struct cursor c = { text.p, text.p + text.n };
     uint64_t is_object = 0; /* lowest bit: the innermost open bracket */
     unsigned depth = 0;
-    bool ok = text.n != 0 && take_value(&c, &is_object, &depth);
+    bool ok = take_value(&c, &is_object, &depth);
 
     skip_blanks(&c);
     while (ok && depth > 0) {
@@ -187,8 +190,7 @@ int json_check(struct span text, struct err *e)
         skip_blanks(&c);
     }
     if (!ok || c.p != c.end)
-        return err_set(e, ERR_PARSE, "not a JSON text, at byte %zu",
-                       text.n == 0 ? 0 : (size_t)(c.p - text.p));
+        return err_set(e, ERR_PARSE, "not a JSON text, at byte %zu", (size_t)(c.p - text.p));
     return 0;
 }
 
