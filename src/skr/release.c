@@ -1,0 +1,189 @@
+/*
+ * Attest an ephemeral key, show the token to the vault, verify and unwrap the answer. A denial is
+ * explained before it is reported; a refused access token of our own is replaced once.
+ */
+#include "skr/release.h"
+
+#include "azure/identity.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "crypto/jws.h"
+#include "skr/explain.h"
+#include "skr/key_blob.h"
+#include "skr/session.h"
+
+struct release {
+    struct service *service;
+    const struct release_request *req;
+    struct endpoint maa, vault;
+    struct key_ref key;
+    int64_t deadline_ms;
+    char *bearer; /* in use: the caller's or ours */
+};
+
+static void release_done(struct release *r)
+{
+    str_free(r->bearer);
+    r->bearer = NULL;
+}
+
+static bool has_caller_token(const struct release *r)
+{
+    return !str_is_empty(r->req->access_token);
+}
+
+static int parse_request(struct release *r, struct failure *f)
+{
+    const struct endpoint_allow *allow = &r->service->allow;
+
+    if (endpoint_parse(ENDPOINT_MAA, r->req->maa_endpoint, allow, &r->maa, &f->err) != 0)
+        return err_wrap(&f->err, "maa_endpoint");
+    if (endpoint_parse(ENDPOINT_AKV, r->req->akv_endpoint, allow, &r->vault, &f->err) != 0)
+        return err_wrap(&f->err, "akv_endpoint");
+    if (key_ref_parse(r->req->kid, &r->vault, allow, &r->key, &f->err) != 0)
+        return err_wrap(&f->err, "kid");
+    for (const char *c = r->req->access_token; c != NULL && *c != '\0'; c++)
+        if (*c <= ' ' || *c > '~')
+            return err_set(&f->err, ERR_ARG, "access_token has a character no token has");
+    return 0;
+}
+
+static int get_bearer(struct release *r, struct failure *f)
+{
+    const int64_t start = clock_now_ms(r->service->parts.env.clk);
+
+    if (has_caller_token(r)) {
+        if (str_dup(r->req->access_token, &r->bearer, &f->err) != 0)
+            return failure_at(f, STAGE_TOKEN);
+        return 0;
+    }
+    if (identity_token(r->service->parts.identity, r->vault.resource, r->vault.login_host,
+                       r->deadline_ms, &r->bearer, &f->err) != 0) {
+        err_wrap(&f->err, "fetching an access token for %s failed", r->vault.resource);
+        return failure_at(f, STAGE_TOKEN);
+    }
+    service_observe(r->service, STAGE_TOKEN, start);
+    return 0;
+}
+
+static void log_line(void *arg, const char *text)
+{
+    (void)arg;
+    log_warning("  %s", text);
+}
+
+/* Puts what is known about the denial into f; what could not be found out is no failure. */
+static void explain(struct release *r, const struct session *session, const char *bearer,
+                    struct failure *f)
+{
+    CLEANUP(json_freep) json_t *claims = NULL;
+    CLEANUP(json_freep) json_t *policy = NULL;
+    CLEANUP(buf_done) struct buf phrase = { 0 };
+    struct err why;
+
+    if (jws_peek(span_str(session->token), NULL, &claims, &why) != 0) {
+        log_warning("the denial cannot be explained: %s", why.msg);
+        return;
+    }
+    if (akv_get_release_policy(&r->service->parts.env, &r->vault, &r->key, bearer, r->deadline_ms,
+                               &policy, &why) != 0) {
+        log_info("the key's release policy could not be read: %s", why.msg);
+        if (why.code == ERR_HTTP && (why.detail == 401 || why.detail == 403))
+            f->hint = "to see which claim failed, allow this identity to read the key "
+                      "(permission keys/get; Key Vault role \"Key Vault Crypto User\" or "
+                      "Managed HSM role \"Managed HSM Crypto User\")";
+        else
+            f->hint = "the key's release policy could not be read, so the claims are listed only";
+    }
+    if (explain_denial(policy, claims, &f->explain, &why) != 0 &&
+        explain_denial(NULL, claims, &f->explain, &why) != 0) {
+        log_warning("the denial cannot be explained: %s", why.msg);
+        return;
+    }
+    if (explain_phrase(f->explain, &phrase, &why) == 0 && phrase.n != 0)
+        err_wrap(&f->err, "%.*s", (int)phrase.n, (const char *)phrase.p);
+    log_warning("the vault denied the release of %s:", r->key.name);
+    explain_table(f->explain, log_line, NULL);
+}
+
+/* Asks the vault; a token of ours that it does not take is replaced, once. */
+static int ask_vault(struct release *r, const struct session *session, char **out_jws,
+                     struct failure *f)
+{
+    enum akv_refusal refusal = AKV_NOT_REFUSED;
+    struct service *s = r->service;
+    const int64_t start = clock_now_ms(s->parts.env.clk);
+
+    int rc = akv_release(&s->parts.env, &r->vault, &r->key, session->token, r->bearer,
+                         r->deadline_ms, out_jws, &refusal, &f->err);
+    if (rc != 0 && refusal == AKV_TOKEN && !has_caller_token(r)) {
+        log_info("the vault does not take the access token any more: asking for another one");
+        identity_drop(s->parts.identity, r->vault.resource, r->bearer);
+        release_done(r);
+        if (get_bearer(r, f) != 0)
+            return -1;
+        rc = akv_release(&s->parts.env, &r->vault, &r->key, session->token, r->bearer,
+                         r->deadline_ms, out_jws, &refusal, &f->err);
+    }
+    if (rc == 0) {
+        service_observe(s, STAGE_RELEASE, start);
+        return 0;
+    }
+    failure_refused(f, refusal);
+    if (refusal == AKV_POLICY || refusal == AKV_STATEMENT || refusal == AKV_OTHER)
+        explain(r, session, r->bearer, f);
+    return -1;
+}
+
+static int open_answer(struct release *r, const struct session *session, const char *jws,
+                       char **out_jwk, struct failure *f)
+{
+    CLEANUP(json_freep) json_t *payload = NULL;
+    CLEANUP(json_freep) json_t *jwk = NULL;
+    CLEANUP(key_blob_done) struct key_blob blob = { .oaep = DIGEST_SHA1 };
+    CLEANUP(buf_done) struct buf text = { 0 };
+    const int64_t now = clock_unix_s(r->service->parts.env.clk);
+
+    if (jws_open_x5c(span_str(jws), r->service->parts.roots, r->vault.host, now, &payload,
+                     &f->err) != 0) {
+        err_wrap(&f->err, "verifying the vault's signed answer failed");
+        return failure_at(f, STAGE_RELEASE);
+    }
+    if (key_blob_parse(payload, &r->vault, &r->key, session->kid, &blob, &f->err) != 0) {
+        err_wrap(&f->err, "reading the vault's signed answer failed");
+        return failure_at(f, STAGE_RELEASE);
+    }
+    const int64_t start = clock_now_ms(r->service->parts.env.clk);
+    if (key_blob_unwrap(&blob, session->key, &jwk, &f->err) != 0)
+        return failure_at(f, STAGE_UNWRAP);
+    if (json_format(jwk, true, &text, &f->err) != 0 ||
+        str_from_span(buf_span(&text), out_jwk, &f->err) != 0)
+        return failure_set(f, STAGE_UNWRAP, 500, "internal");
+    service_observe(r->service, STAGE_UNWRAP, start);
+    return 0;
+}
+
+static int run(struct release *r, char **out_jwk, struct failure *f)
+{
+    CLEANUP(session_freep) struct session *session = NULL;
+    CLEANUP(str_freep) char *jws = NULL;
+
+    if (session_new(r->service, &r->maa, r->deadline_ms, &session, f) != 0 || get_bearer(r, f) != 0)
+        return -1;
+    if (ask_vault(r, session, &jws, f) != 0 || open_answer(r, session, jws, out_jwk, f) != 0)
+        return err_wrap(&f->err, "releasing the key %s failed", r->key.name);
+    return 0;
+}
+
+int release_key(struct service *s, const struct release_request *req, int64_t deadline_ms,
+                char **out_jwk, struct failure *f)
+{
+    CLEANUP(release_done)
+    struct release r = { .service = s, .req = req, .deadline_ms = deadline_ms };
+
+    if (parse_request(&r, f) != 0)
+        return failure_at(f, STAGE_REQUEST);
+    if (run(&r, out_jwk, f) != 0)
+        return err_wrap(&f->err, "secure key release failed");
+    return 0;
+}

@@ -1,0 +1,191 @@
+#include "skr/service.h"
+
+#include "azure/maa.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "codec/b64.h"
+
+#include <stdlib.h>
+
+/* The group's policy is only looked at, as the original does: a caller must hear early that the
+ * group was set up wrongly. */
+static int check_policy(const struct uvm_info *uvm, struct err *e)
+{
+    CLEANUP(buf_done) struct buf policy = { 0 };
+
+    if (uvm->policy_b64 == NULL || b64_decode(span_str(uvm->policy_b64), &policy, e) == 0)
+        return 0;
+    return err_wrap(e, "decoding policy from Base64 format failed");
+}
+
+static int decode_reference(struct service *s, struct err *e)
+{
+    const char *b64 = s->parts.uvm.reference_b64;
+
+    if (b64 == NULL || b64_decode(span_str(b64), &s->reference, e) == 0)
+        return 0;
+    return err_wrap(e, "decoding UVM reference info from Base64 format failed");
+}
+
+int service_new(const struct service_parts *parts, struct service **out, struct err *e)
+{
+    struct service *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return err_nomem(e);
+    s->parts = *parts;
+    s->allow = (struct endpoint_allow){ .maa = parts->config->allow_maa,
+                                        .akv = parts->config->allow_akv,
+                                        .kids = parts->config->allow_kids,
+                                        .insecure_dev = parts->insecure_dev };
+    if (check_policy(&parts->uvm, &s->uvm_error) != 0 || decode_reference(s, &s->uvm_error) != 0)
+        log_warning("%s", s->uvm_error.msg);
+    if (user_agent_init(&s->user_agent, parts->config->user_agent, parts->identity, parts->env.clk,
+                        e) != 0) {
+        free(s);
+        return -1;
+    }
+    if (readiness_init(&s->readiness, parts->device, parts->certs, parts->env.clk, parts->any_tcb,
+                       e) != 0) {
+        user_agent_done(&s->user_agent);
+        free(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+void service_free(struct service *s)
+{
+    if (s == NULL)
+        return;
+    http_client_close(s->parts.env.client); /* ends what the threads below may wait for */
+    readiness_done(&s->readiness);
+    user_agent_done(&s->user_agent);
+    identity_free(s->parts.identity);
+    device_thread_close(s->parts.device, 0);
+    cert_store_free(s->parts.certs);
+    uvm_info_done(&s->parts.uvm);
+    buf_done(&s->reference);
+    free(s);
+}
+
+void service_observe(const struct service *s, enum stage stage, int64_t start_ms)
+{
+    const double ms = (double)(clock_now_ms(s->parts.env.clk) - start_ms);
+
+    metrics_observe(s->parts.env.metrics, "skr_stage_seconds", ms / 1000, stage_name(stage), NULL,
+                    NULL);
+}
+
+static int check_uvm(struct service *s, struct failure *f)
+{
+    if (s->uvm_error.code == ERR_NONE)
+        return 0;
+    f->err = s->uvm_error;
+    return failure_set(f, STAGE_REPORT, 500, "uvm_invalid");
+}
+
+static void count_report(struct service *s, bool ok)
+{
+    metrics_add(s->parts.env.metrics, "skr_reports_total", 1, ok ? "ok" : "failed", NULL, NULL);
+}
+
+int service_report(struct service *s, struct span data, int64_t deadline_ms,
+                   uint8_t out_report[static SNP_REPORT_SIZE], struct failure *f)
+{
+    uint8_t report_data[SNP_REPORT_DATA_SIZE];
+    struct snp_report report;
+    const int64_t start = clock_now_ms(s->parts.env.clk);
+
+    if (check_uvm(s, f) != 0)
+        return -1;
+    if (snp_report_data(data, report_data, &f->err) != 0 ||
+        device_thread_fetch(s->parts.device, report_data, deadline_ms, out_report, &f->err) != 0 ||
+        snp_report_parse(span_of(out_report, SNP_REPORT_SIZE), &report, &f->err) != 0) {
+        count_report(s, false);
+        err_wrap(&f->err, "fetching the attestation report failed");
+        return failure_at(f, STAGE_REPORT);
+    }
+    count_report(s, true);
+    service_observe(s, STAGE_REPORT, start);
+    readiness_note_tcb(&s->readiness, report.reported_tcb);
+    return 0;
+}
+
+int service_evidence(struct service *s, struct span data, int64_t deadline_ms, struct evidence *out,
+                     struct failure *f)
+{
+    uint8_t report_data[SNP_REPORT_DATA_SIZE];
+    enum evidence_part part = EVIDENCE_REPORT;
+    const int64_t start = clock_now_ms(s->parts.env.clk);
+
+    if (check_uvm(s, f) != 0)
+        return -1;
+    if (snp_report_data(data, report_data, &f->err) != 0 ||
+        evidence_collect(s->parts.device, s->parts.certs, report_data, deadline_ms, out, &part,
+                         &f->err) != 0) {
+        count_report(s, part == EVIDENCE_CERTS);
+        err_wrap(&f->err, part == EVIDENCE_CERTS ? "fetching the processor's certificates failed"
+                                                 : "fetching the attestation report failed");
+        return failure_at(f, part == EVIDENCE_CERTS ? STAGE_CERTS : STAGE_REPORT);
+    }
+    count_report(s, true);
+    service_observe(s, STAGE_REPORT, start);
+    readiness_note_tcb(&s->readiness, out->chain->tcb);
+    return 0;
+}
+
+static int attest(struct service *s, const struct endpoint *maa, struct span data,
+                  int64_t deadline_ms, char **out_token, struct failure *f)
+{
+    CLEANUP(evidence_done) struct evidence ev = { .chain = NULL };
+    char agent[USER_AGENT_SIZE];
+
+    if (service_evidence(s, data, deadline_ms, &ev, f) != 0)
+        return -1;
+    user_agent_copy(&s->user_agent, agent);
+    const struct maa_evidence body = { .report = span_of(ev.report, sizeof(ev.report)),
+                                       .cert_chain = span_str(ev.chain->pem),
+                                       .uvm_reference = buf_span(&s->reference),
+                                       .runtime_data = data };
+    const int64_t start = clock_now_ms(s->parts.env.clk);
+    if (maa_attest(&s->parts.env, maa, agent, &body, deadline_ms, out_token, &f->err) != 0)
+        return failure_at(f, STAGE_ATTEST);
+    service_observe(s, STAGE_ATTEST, start);
+    return 0;
+}
+
+int service_attest_at(struct service *s, const struct endpoint *maa, struct span data,
+                      int64_t deadline_ms, char **out_token, struct failure *f)
+{
+    if (attest(s, maa, data, deadline_ms, out_token, f) != 0)
+        return err_wrap(&f->err, "attestation failed");
+    return 0;
+}
+
+int service_attest(struct service *s, const char *maa_endpoint, struct span data,
+                   int64_t deadline_ms, char **out_token, struct failure *f)
+{
+    struct endpoint maa;
+
+    if (endpoint_parse(ENDPOINT_MAA, maa_endpoint, &s->allow, &maa, &f->err) != 0) {
+        err_wrap(&f->err, "maa_endpoint");
+        return failure_at(f, STAGE_REQUEST);
+    }
+    if (json_check(data, &f->err) != 0) {
+        err_wrap(&f->err, "the runtime data is not JSON, which the attestation service requires");
+        return failure_set(f, STAGE_REQUEST, 400, "invalid_request");
+    }
+    return service_attest_at(s, &maa, data, deadline_ms, out_token, f);
+}
+
+const char *service_reference_b64(const struct service *s)
+{
+    return s->parts.uvm.reference_b64 != NULL ? s->parts.uvm.reference_b64 : "";
+}
+
+bool service_is_ready(struct service *s, struct err *reason)
+{
+    return readiness_is_ready(&s->readiness, reason);
+}
