@@ -1,0 +1,15 @@
+/* Answers as JSON documents. */
+#ifndef SERVER_REPLY_H
+#define SERVER_REPLY_H
+
+#include "server/httpd.h"
+#include "skr/failure.h"
+
+/* Takes over value (NULL counts as out of memory). */
+void reply_json(struct httpd_response *out, int status, json_t *value);
+
+/* {"error","code","stage","request_id","retryable"} and, where there is something to say,
+ * "upstream_status", "hint", "explain"; logs the failure once. Takes over f's explanation. */
+void reply_failure(struct httpd_response *out, const struct httpd_request *req, struct failure *f);
+
+#endif
