@@ -25,15 +25,13 @@ const char *psp_fault_name(enum psp_fault fault);
 MUST_CHECK int psp_fault_parse(const char *name, enum psp_fault *out, struct err *e);
 
 struct psp_settings {
-    struct pki_tcb tcb;
+    struct amd_tcb tcb;
     bool thim_is_stale; /* THIM serves thim_tcb instead of tcb */
-    struct pki_tcb thim_tcb;
+    struct amd_tcb thim_tcb;
     uint8_t host_data[SNP_HOST_DATA_SIZE];
     enum psp_fault fault;
     int64_t delay_ms;
 };
-
-#define PSP_MEASUREMENT_TEXT "cloudsim utility VM" /* the measurement is its SHA-384 */
 
 /* pki is borrowed. Fails: ERR_NOMEM. */
 MUST_CHECK int psp_open(struct pki *pki, const uint8_t host_data[static SNP_HOST_DATA_SIZE],

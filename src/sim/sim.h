@@ -10,6 +10,7 @@
 #include "sim/names.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct sim_config {
     const char *dir; /* state that outlives the process */
@@ -38,6 +39,8 @@ struct sim {
     struct sim_tokens *tokens;
     struct sim_maa *maa;     /* of sim_maa.c; own lock inside */
     struct sim_vault *vault; /* of sim_vault.c; own lock inside */
+    int64_t epoch_ms;        /* added to the monotonic clock: milliseconds since 1970 */
+    atomic_bool is_stopping;
 
     pthread_mutex_t lock; /* of the two below */
     struct sim_state state;
@@ -49,6 +52,11 @@ struct sim {
 MUST_CHECK int sim_open(const struct sim_config *config, const struct clock *clk, struct sim **out,
                         struct err *e);
 void sim_close(struct sim *sim);
+void sim_closep(struct sim **sim);
+
+/* Ends what sleeps, so that the server can be stopped; sim_close() comes after that. */
+void sim_stop(struct sim *sim);
+void sim_sleep(struct sim *sim, int64_t ms);
 
 /* Everything as after the start but for the PKI: state, faults, journal, tokens, keys of vaults. */
 MUST_CHECK int sim_reset(struct sim *sim, struct err *e);
