@@ -36,8 +36,9 @@ static int set_expectations(X509_VERIFY_PARAM *param, const char *host, int64_t 
 {
     const size_t n = strnlen(host, MAX_HOST + 1);
 
-    /* OpenSSL takes an empty name for "any" and a leading dot for "every name below". */
-    if (n == 0 || n > MAX_HOST || host[0] == '.')
+    /* OpenSSL takes an empty name for "any", a leading dot for "every name below", and a wildcard
+     * for itself. */
+    if (n == 0 || n > MAX_HOST || host[0] == '.' || strchr(host, '*') != NULL)
         return err_set(e, ERR_CHECK, "no certificate is checked for such a host name");
     if (X509_VERIFY_PARAM_set1_ip_asc(param, host) != 1) {
         ERR_clear_error();
