@@ -47,7 +47,7 @@ enum httpd_fault {
     HTTPD_NOT_FOUND,
     HTTPD_METHOD_NOT_ALLOWED,
     HTTPD_TOO_LARGE,   /* body over HTTPD_MAX_BODY */
-    HTTPD_BAD_FRAMING, /* two Content-Length, or one beside Transfer-Encoding */
+    HTTPD_BAD_FRAMING, /* two Content-Length, or one beside Transfer-Encoding, or the like */
     HTTPD_OVERLOADED,  /* all workers busy and the queue full, or its deadline passed there */
     HTTPD_SHUTTING_DOWN,
 };
@@ -55,7 +55,7 @@ typedef void (*httpd_fault_handler)(void *ctx, enum httpd_fault fault,
                                     const struct httpd_request *req, struct httpd_response *out);
 
 struct httpd_config {
-    int port; /* on 127.0.0.1 and, where that family exists, ::1 */
+    int port; /* on 127.0.0.1 and, where that family exists, ::1; 0: the same free one on both */
     const struct httpd_route *routes;
     httpd_fault_handler fault;
     void *ctx; /* for the handlers */
@@ -78,10 +78,13 @@ struct httpd;
  */
 MUST_CHECK int httpd_start(const struct httpd_config *config, struct httpd **out, struct err *e);
 
+/* The port that is listened on; of use where the configuration said 0, any free one. */
+int httpd_port(const struct httpd *h);
+
 /*
  * Stops listening at once, gives requests that are under way up to drain_ms, answers what is left
  * with HTTPD_SHUTTING_DOWN, and ends. *out_n_cut: requests that were cut off (0: a clean drain);
- * their workers may still run, and the object then stays allocated to the end of the process.
+ * their handlers may still run, so what ctx points at must then stay to the end of the process.
  */
 void httpd_stop(struct httpd *h, int64_t drain_ms, size_t *out_n_cut);
 
