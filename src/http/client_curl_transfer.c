@@ -77,10 +77,13 @@ static size_t on_header(char *p, size_t size, size_t n, void *user)
                 MAX_HEADER);
         return CURL_WRITEFUNC_ERROR;
     }
-    t->in_header = n > 2;
-    if (n > 5 && strncmp(p, "HTTP/", 5) == 0)
+    if (n > 5 && strncmp(p, "HTTP/", 5) == 0) {
+        t->in_header = true;
         t->retry_after_s = -1; /* what an interim answer said is over */
-    else if (n > sizeof(name) && strncasecmp(p, name, sizeof(name) - 1) == 0)
+    }
+    if (n <= 2)
+        t->in_header = false;
+    if (n > sizeof(name) && strncasecmp(p, name, sizeof(name) - 1) == 0)
         t->retry_after_s =
             header_retry_after_s(trim(span_of(p + sizeof(name) - 1, n - sizeof(name) + 1)),
                                  clock_unix_s(clock_system()));
@@ -116,14 +119,28 @@ int transfer_new(struct http_exchange *x, struct roots *roots, struct transfer *
     return 0;
 }
 
-static int add_header(struct transfer *t, const char *line, struct err *e)
+static int add_line(struct transfer *t, const char *line, struct err *e)
 {
-    struct curl_slist *longer = curl_slist_append(t->headers, line);
+    struct curl_slist *longer = line != NULL ? curl_slist_append(t->headers, line) : NULL;
 
     if (longer == NULL)
         return err_nomem(e);
     t->headers = longer;
     return 0;
+}
+
+static int add_header(struct transfer *t, const struct http_header *h, struct err *e)
+{
+    CLEANUP(buf_done) struct buf line = { 0 }; /* wipes itself: the value may be a token */
+    const bool is_empty = h->value[strspn(h->value, " \t")] == '\0';
+
+    if (buf_add_str(&line, h->name, e) != 0)
+        return -1;
+    if (is_empty && buf_add_str(&line, ";", e) != 0) /* libcurl's spelling of no value */
+        return -1;
+    if (!is_empty && (buf_add_str(&line, ": ", e) != 0 || buf_add_str(&line, h->value, e) != 0))
+        return -1;
+    return add_line(t, buf_cstr(&line), e);
 }
 
 static int add_headers(struct transfer *t, struct err *e)
@@ -132,20 +149,16 @@ static int add_headers(struct transfer *t, struct err *e)
     bool has_type = false;
 
     for (size_t i = 0; i < HTTP_MAX_HEADERS && h[i].name != NULL; i++) {
-        CLEANUP(str_freep) char *line = NULL;
         if (!header_is_sendable(h[i].name, h[i].value))
             return err_set(e, ERR_ARG, "request header %zu has characters that cannot be sent",
                            i + 1);
         has_type |= strcasecmp(h[i].name, "Content-Type") == 0;
-        /* libcurl's spelling of a field without value */
-        const bool is_empty = h[i].value[strspn(h[i].value, " \t")] == '\0';
-        if (str_printf(&line, e, is_empty ? "%s;" : "%s: %s", h[i].name, h[i].value) != 0 ||
-            add_header(t, line, e) != 0)
+        if (add_header(t, &h[i], e) != 0)
             return -1;
     }
-    if (add_header(t, "Expect:", e) != 0)
+    if (add_line(t, "Expect:", e) != 0)
         return -1;
-    return has_type ? 0 : add_header(t, "Content-Type:", e);
+    return has_type ? 0 : add_line(t, "Content-Type:", e);
 }
 
 /* Options are judged together: any that failed says so. */
@@ -310,6 +323,8 @@ void transfer_finish(struct transfer *t, CURLcode result)
     if (t->failure.code == ERR_NONE && result != CURLE_OK)
         explain(t, result, &t->failure);
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (t->failure.code == ERR_NONE && t->in_header) /* libcurl takes this for success */
+        err_set(&t->failure, ERR_NET, "%s: connection closed within the header", t->peer);
     if (t->failure.code == ERR_NONE && status < 200)
         err_set(&t->failure, ERR_PARSE, "%s: answer has the status %ld", t->peer, status);
     if (t->failure.code != ERR_NONE) {

@@ -26,7 +26,7 @@ struct transfer {
     struct buf body;
     size_t max_body;
     size_t n_header; /* bytes of all header lines */
-    bool in_header;
+    bool in_header;  /* a status line has come, the empty line after it has not */
     int retry_after_s;
 };
 
