@@ -1,0 +1,19 @@
+/* Puts the parts of skr together: the only place that picks implementations. */
+#ifndef CMD_SKR_BUILD_H
+#define CMD_SKR_BUILD_H
+
+#include "cmd/skr_options.h"
+#include "skr/service.h"
+
+struct skr {
+    struct config config;
+    struct metrics *metrics;
+    struct roots *roots;
+    struct service *service;
+};
+
+/* Starts the background work; one start-up line in the log. Fails with the step's reason. */
+MUST_CHECK int skr_build(const struct skr_options *o, struct skr *out, struct err *e);
+void skr_free(struct skr *s);
+
+#endif
