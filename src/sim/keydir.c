@@ -86,9 +86,17 @@ static int write_part(const struct keydir *d, const char *file, struct span cont
 
 static int make_key(enum keydir_kind kind, struct signer **out, struct err *e)
 {
-    if (kind == KEYDIR_P384)
+    switch (kind) {
+    case KEYDIR_RSA_2048:
+        return signer_new_rsa(2048, out, e);
+    case KEYDIR_RSA_4096:
+        return signer_new_rsa(4096, out, e);
+    case KEYDIR_P256:
+        return signer_new_ec(SIGNER_P256, out, e);
+    case KEYDIR_P384:
         return signer_new_ec(SIGNER_P384, out, e);
-    return signer_new_rsa(kind == KEYDIR_RSA_4096 ? 4096 : 2048, out, e);
+    }
+    return err_set(e, ERR_ARG, "a key of no kind");
 }
 
 int keydir_key(const struct keydir *d, const char *name, enum keydir_kind kind, struct signer **out,

@@ -10,7 +10,7 @@ struct keydir {
     int lock_fd;
 };
 
-enum keydir_kind { KEYDIR_RSA_2048, KEYDIR_RSA_4096, KEYDIR_P384 };
+enum keydir_kind { KEYDIR_RSA_2048, KEYDIR_RSA_4096, KEYDIR_P256, KEYDIR_P384 };
 
 /* Makes dir and dir/pki where they are missing, and locks them.
  * Fails: ERR_SYS, ERR_CHECK (another process uses it), ERR_NOMEM. */

@@ -1,3 +1,8 @@
+/*
+ * Reading an RSA key costs up to half a second, because its numbers are checked as a whole. So the
+ * keys of the AMD-shaped roots are read only when they must sign, what they signed is kept, and the
+ * TLS server's keys are P-256.
+ */
 #include "sim/pki.h"
 
 #include "base/random.h"
@@ -28,11 +33,12 @@ struct issued {
 struct pki {
     struct keydir keys;
     int64_t not_before;
-    struct pki_identity tls_ca, ark, ask, server;
+    struct pki_identity tls_ca, server;
+    struct pki_identity ark, ask; /* keys are NULL until they are needed */
     struct buf amd_chain, server_chain, server_key;
     uint8_t chip_id[AMD_ISSUE_CHIP_ID_SIZE];
 
-    pthread_mutex_t lock; /* of the list; entries stay until the end and never change */
+    pthread_mutex_t lock; /* of the list, whose entries stay and never change, and of lazy keys */
     SLIST_HEAD(, issued) issued;
 };
 
@@ -52,8 +58,7 @@ static void issued_freep(struct issued **x)
     free(*x);
 }
 
-static int issue_tls_ca(const struct pki *p, const struct signer *key, struct x509_cert **out,
-                        struct err *e)
+static int issue_tls_ca(struct pki *p, struct x509_cert **out, struct err *e)
 {
     const struct x509_name_part name[] = { { "O", "cloudsim" }, { "CN", "cloudsim TLS CA" } };
     const struct x509_description d = {
@@ -62,7 +67,7 @@ static int issue_tls_ca(const struct pki *p, const struct signer *key, struct x5
         .serial = SERIAL_TLS_CA,
         .not_before = p->not_before,
         .not_after = p->not_before + CA_DAYS * (int64_t)DAY_S,
-        .key = key,
+        .key = p->tls_ca.key,
         .signature = X509_SIGN_SHA256,
         .ca = true,
         .key_usage = X509_USE_KEY_CERT_SIGN | X509_USE_CRL_SIGN,
@@ -72,39 +77,39 @@ static int issue_tls_ca(const struct pki *p, const struct signer *key, struct x5
     return x509_issue(&d, out, e);
 }
 
-static int issue_ark(const struct pki *p, const struct signer *key, struct x509_cert **out,
-                     struct err *e)
+static int need_key(const struct pki *p, struct pki_identity *id, const char *name,
+                    enum keydir_kind kind, struct err *e)
 {
-    return amd_issue_ark(key, p->not_before, out, e);
+    return id->key != NULL ? 0 : keydir_key(&p->keys, name, kind, &id->key, e);
 }
 
-static int issue_ask(const struct pki *p, const struct signer *key, struct x509_cert **out,
-                     struct err *e)
+static int issue_ark(struct pki *p, struct x509_cert **out, struct err *e)
 {
-    return amd_issue_ask(key, p->ark.cert, p->ark.key, p->not_before, out, e);
+    return need_key(p, &p->ark, "ark", KEYDIR_RSA_4096, e) != 0
+               ? -1
+               : amd_issue_ark(p->ark.key, p->not_before, out, e);
 }
 
-/* A key and certificate that are kept: read, or made and written. */
-static int load_root(const struct pki *p, const char *name, enum keydir_kind kind,
-                     int (*issue)(const struct pki *, const struct signer *, struct x509_cert **,
-                                  struct err *),
-                     struct pki_identity *out, struct err *e)
+static int issue_ask(struct pki *p, struct x509_cert **out, struct err *e)
 {
-    CLEANUP(identity_done) struct pki_identity id = { 0 };
+    if (need_key(p, &p->ark, "ark", KEYDIR_RSA_4096, e) != 0 ||
+        need_key(p, &p->ask, "ask", KEYDIR_RSA_4096, e) != 0)
+        return -1;
+    return amd_issue_ask(p->ask.key, p->ark.cert, p->ark.key, p->not_before, out, e);
+}
 
-    if (keydir_key(&p->keys, name, kind, &id.key, e) != 0 ||
-        keydir_read_cert(&p->keys, name, &id.cert, e) != 0)
+/* The certificate NAME: read, or issued and written. */
+static int keep_cert(struct pki *p, const char *name, struct pki_identity *id,
+                     int (*issue)(struct pki *p, struct x509_cert **out, struct err *e),
+                     struct err *e)
+{
+    if (keydir_read_cert(&p->keys, name, &id->cert, e) != 0)
         return -1;
-    const bool is_fresh = id.cert == NULL;
-    if (is_fresh && issue(p, id.key, &id.cert, e) != 0)
+    const bool is_fresh = id->cert == NULL;
+    if ((is_fresh && issue(p, &id->cert, e) != 0) ||
+        x509_issue_write_pem(id->cert, &id->pem, e) != 0)
         return -1;
-    if (x509_issue_write_pem(id.cert, &id.pem, e) != 0)
-        return -1;
-    if (is_fresh && keydir_write_cert(&p->keys, name, buf_span(&id.pem), e) != 0)
-        return -1;
-    *out = id;
-    id = (struct pki_identity){ 0 };
-    return 0;
+    return is_fresh ? keydir_write_cert(&p->keys, name, buf_span(&id->pem), e) : 0;
 }
 
 /* Serial numbers of what the TLS CA issues, never twice. */
@@ -167,7 +172,7 @@ static int open_server(struct pki *p, const char *const *names, char *extra, str
         all[n++] = strsep(&extra, ",");
     if (extra != NULL)
         return err_set(e, ERR_ARG, "more than %d names for the server", MAX_NAMES);
-    if (keydir_key(&p->keys, "server", KEYDIR_RSA_2048, &p->server.key, e) != 0 ||
+    if (keydir_key(&p->keys, "server", KEYDIR_P256, &p->server.key, e) != 0 ||
         issue_server(p, p->server.key, "cloudsim", all, n, &p->server.cert, e) != 0 ||
         x509_issue_write_pem(p->server.cert, &p->server.pem, e) != 0 ||
         buf_add(&p->server_chain, p->server.pem.p, p->server.pem.n, e) != 0 ||
@@ -182,9 +187,10 @@ static int open_parts(struct pki *p, const char *dir, const char *const *names,
     CLEANUP(str_freep) char *extra = NULL;
 
     if (keydir_open(&p->keys, dir, e) != 0 ||
-        load_root(p, "tls-ca", KEYDIR_RSA_2048, issue_tls_ca, &p->tls_ca, e) != 0 ||
-        load_root(p, "ark", KEYDIR_RSA_4096, issue_ark, &p->ark, e) != 0 ||
-        load_root(p, "ask", KEYDIR_RSA_4096, issue_ask, &p->ask, e) != 0 ||
+        keydir_key(&p->keys, "tls-ca", KEYDIR_P256, &p->tls_ca.key, e) != 0 ||
+        keep_cert(p, "tls-ca", &p->tls_ca, issue_tls_ca, e) != 0 ||
+        keep_cert(p, "ark", &p->ark, issue_ark, e) != 0 ||
+        keep_cert(p, "ask", &p->ask, issue_ask, e) != 0 ||
         buf_add(&p->amd_chain, p->ask.pem.p, p->ask.pem.n, e) != 0 ||
         buf_add(&p->amd_chain, p->ark.pem.p, p->ark.pem.n, e) != 0 ||
         keydir_random(&p->keys, "chip-id.bin", p->chip_id, sizeof(p->chip_id), e) != 0)
@@ -280,18 +286,36 @@ struct order {
     const char *name;
 };
 
-static int issue(struct pki *p, const struct order *o, struct pki_identity *id, struct err *e)
+static int issue_vcek(struct pki *p, const char *file, struct amd_tcb tcb, struct pki_identity *id,
+                      struct err *e)
 {
-    switch (o->kind) {
-    case ORDER_VCEK:
-        return amd_issue_vcek(id->key, p->ask.cert, p->ask.key, o->tcb, p->chip_id, p->not_before,
-                              &id->cert, e);
-    case ORDER_SERVER:
-        return issue_server(p, id->key, o->name, &o->name, 1, &id->cert, e);
-    case ORDER_SELF:
-        return issue_self(p, id->key, o->name, &id->cert, e);
-    }
-    return err_set(e, ERR_ARG, "an order of no kind");
+    if (keydir_read_cert(&p->keys, file, &id->cert, e) != 0)
+        return -1;
+    if (id->cert != NULL)
+        return x509_issue_write_pem(id->cert, &id->pem, e);
+    if (need_key(p, &p->ask, "ask", KEYDIR_RSA_4096, e) != 0 ||
+        amd_issue_vcek(id->key, p->ask.cert, p->ask.key, tcb, p->chip_id, p->not_before, &id->cert,
+                       e) != 0 ||
+        x509_issue_write_pem(id->cert, &id->pem, e) != 0)
+        return -1;
+    return keydir_write_cert(&p->keys, file, buf_span(&id->pem), e);
+}
+
+static int issue(struct pki *p, const char *file, const struct order *o, struct pki_identity *id,
+                 struct err *e)
+{
+    const bool is_vcek = o->kind == ORDER_VCEK;
+    int r = 0;
+
+    if (keydir_key(&p->keys, file, is_vcek ? KEYDIR_P384 : KEYDIR_RSA_2048, &id->key, e) != 0)
+        return -1;
+    if (is_vcek)
+        return issue_vcek(p, file, o->tcb, id, e);
+    if (o->kind == ORDER_SERVER)
+        r = issue_server(p, id->key, o->name, &o->name, 1, &id->cert, e);
+    else
+        r = issue_self(p, id->key, o->name, &id->cert, e);
+    return r != 0 ? -1 : x509_issue_write_pem(id->cert, &id->pem, e);
 }
 
 static int find_or_issue(struct pki *p, const char *file, const struct order *o,
@@ -311,10 +335,7 @@ static int find_or_issue(struct pki *p, const char *file, const struct order *o,
     if (fresh == NULL)
         return err_nomem(e);
     snprintf(fresh->name, sizeof(fresh->name), "%s", file);
-    if (keydir_key(&p->keys, file, o->kind == ORDER_VCEK ? KEYDIR_P384 : KEYDIR_RSA_2048,
-                   &fresh->id.key, e) != 0 ||
-        issue(p, o, &fresh->id, e) != 0 ||
-        x509_issue_write_pem(fresh->id.cert, &fresh->id.pem, e) != 0)
+    if (issue(p, file, o, &fresh->id, e) != 0)
         return -1;
     SLIST_INSERT_HEAD(&p->issued, fresh, link);
     *out = &TAKE(fresh)->id;

@@ -1,8 +1,8 @@
 /*
  * The throw-away public keys of the simulated cloud: a TLS CA, and an AMD-shaped root and
  * intermediate (ARK, ASK) with one VCEK for each TCB. Keys and roots are kept in a directory, so
- * that a second start makes none; key files have mode 0600. What the roots sign is signed anew at
- * each start. Safe for many threads.
+ * that a second start makes none; key files have mode 0600. Certificates of hosts are issued anew
+ * at each start. Safe for many threads.
  */
 #ifndef SIM_PKI_H
 #define SIM_PKI_H

@@ -49,7 +49,7 @@
 #define SHORT_SIZE     1000
 #define POLICY_ACI     UINT64_C(0x3001f) /* ABI 0.31, SMT, and the bit that is always 1 */
 #define PLATFORM_MILAN UINT64_C(0x25)    /* SMT, ECC, ALIAS_CHECK_COMPLETE */
-#define START_TCB      ((struct amd_tcb){ .boot_loader = 4, .tee = 0, .snp = 24, .microcode = 219 })
+#define START_TCB      ((struct amd_tcb){ .boot_loader = 3, .tee = 0, .snp = 8, .microcode = 115 })
 #define THIM_MAX_AGE   "86400"
 
 static_assert(OFF_S + COMPONENT_SIZE <= SNP_REPORT_SIZE, "the signature is inside the report");
