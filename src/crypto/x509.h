@@ -50,6 +50,8 @@ bool x509_extension(const struct x509_cert *c, const char *oid, struct span *out
  * certificates are). Names and dates are not looked at. Fails: ERR_CHECK. */
 MUST_CHECK int x509_check_pss_sha384(const struct x509_cert *c, const struct x509_cert *issuer,
                                      struct err *e);
+/* c names exactly that algorithm; whether the signature is good is not looked at. */
+bool x509_is_pss_sha384(const struct x509_cert *c);
 
 /* ECDSA P-384 with SHA-384 over data, r and s big-endian of 48 bytes each, under c's key, which
  * must be a P-384 key. Fails: ERR_CHECK. */

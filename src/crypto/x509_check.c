@@ -143,15 +143,21 @@ static bool is_pss_sha384(const X509_ALGOR *alg)
            (pss->trailerField == NULL || ASN1_INTEGER_get(pss->trailerField) == 1);
 }
 
-int x509_check_pss_sha384(const struct x509_cert *c, const struct x509_cert *issuer, struct err *e)
+bool x509_is_pss_sha384(const struct x509_cert *c)
 {
     const X509_ALGOR *alg;
-    EVP_PKEY *key = X509_get0_pubkey(x509_cert_x509(issuer));
 
     X509_get0_signature(NULL, &alg, x509_cert_x509(c));
     const bool is_exact = is_pss_sha384(alg);
     ERR_clear_error();
-    if (!is_exact)
+    return is_exact;
+}
+
+int x509_check_pss_sha384(const struct x509_cert *c, const struct x509_cert *issuer, struct err *e)
+{
+    EVP_PKEY *key = X509_get0_pubkey(x509_cert_x509(issuer));
+
+    if (!x509_is_pss_sha384(c))
         return err_set(e, ERR_CHECK, "the certificate is not signed with RSASSA-PSS of SHA-384");
     if (key == NULL || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
         return err_set(e, ERR_CHECK, "the issuer of the certificate has no RSA key");
