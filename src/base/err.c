@@ -28,8 +28,8 @@ static void copy_cut(char out[static ERR_MSG_SIZE], const char *head, const char
     memcpy(out + keep_head + mark, tail + n_tail - keep_tail, keep_tail + 1);
 }
 
-static void set_v(struct err *e, enum err_code code, int detail, const char *suffix,
-                  const char *fmt, va_list ap)
+static void PRINTF_LIKE(5, 0) set_v(struct err *e, enum err_code code, int detail,
+                                    const char *suffix, const char *fmt, va_list ap)
 {
     char text[2 * ERR_MSG_SIZE];
 

@@ -96,7 +96,7 @@ static struct metric *find_metric(struct metrics *m, const char *name)
     for (size_t i = 0; i < m->n; i++)
         if (strcmp(m->metrics[i].desc->name, name) == 0)
             return &m->metrics[i];
-    assert(!"metric is not in the table");
+    assert(false && "metric is not in the table");
     return NULL;
 }
 
