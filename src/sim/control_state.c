@@ -6,6 +6,7 @@
 #include "codec/hex.h"
 #include "sim/psp.h"
 #include "sim/sim_token.h"
+#include "sim/sim_vault.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct change {
     bool revoke_tokens;
     bool has_federated_token;
     char *federated_token;
+    enum vault_attack attack;
 };
 
 static void change_done(struct change *c)
@@ -212,11 +214,21 @@ static int read_allow_release(struct change *c, const json_t *v, const char *pat
     return want_bool(v, path, &c->state.allow_release, e);
 }
 
+static int read_attack(struct change *c, const json_t *v, const char *path, struct err *e)
+{
+    if (!json_is_string(v) && !json_is_null(v))
+        return err_set(e, ERR_PARSE, "member \"%s\" is neither null nor a string", path);
+    if (vault_attack_parse(json_string_value(v), &c->attack, e) != 0)
+        return err_wrap(e, "member \"%s\"", path);
+    return 0;
+}
+
 static int read_vault(struct change *c, const json_t *v, const char *path, struct err *e)
 {
     static const struct member members[] = {
         { "allow_read", read_allow_read },
         { "allow_release", read_allow_release },
+        { "attack", read_attack },
         { 0 },
     };
 
@@ -240,7 +252,9 @@ static const struct member MEMBERS[] = {
 int control_state_change(struct sim *sim, const json_t *change, struct err *e)
 {
     CLEANUP(change_done)
-    struct change c = { .state = sim_state(sim), .psp = psp_settings(sim->psp) };
+    struct change c = { .state = sim_state(sim),
+                        .psp = psp_settings(sim->psp),
+                        .attack = sim_vault_attack(sim) };
 
     if (read_members(MEMBERS, &c, change, "", e) != 0)
         return -1;
@@ -253,6 +267,7 @@ int control_state_change(struct sim *sim, const json_t *change, struct err *e)
     }
     pthread_mutex_unlock(&sim->lock);
     psp_configure(sim->psp, &c.psp);
+    sim_vault_set_attack(sim, c.attack);
     if (c.revoke_tokens)
         sim_tokens_revoke_all(sim);
     return 0;
@@ -275,13 +290,14 @@ int control_state_format(struct sim *sim, json_t **out, struct err *e)
     json_t *federated =
         sim->federated_token == NULL ? json_null() : json_string(sim->federated_token);
     pthread_mutex_unlock(&sim->lock);
-    json_t *v = json_pack("{so so ss sI sI so si s{ss? sI} s{sb sb}}", "tcb", tcb_json(p.tcb),
-                          "thim_tcb", p.thim_is_stale ? tcb_json(p.thim_tcb) : json_null(),
-                          "host_data", host_data, "clock_skew_s", (json_int_t)s.clock_skew_s,
-                          "token_life_s", (json_int_t)s.token_life_s, "federated_token", federated,
-                          "maa_key_generation", (int)s.maa_key_generation, "psp", "fail",
-                          psp_fault_name(p.fault), "delay_ms", (json_int_t)p.delay_ms, "vault",
-                          "allow_read", s.allow_read, "allow_release", s.allow_release);
+    json_t *v =
+        json_pack("{so so ss sI sI so si s{ss? sI} s{sb sb ss}}", "tcb", tcb_json(p.tcb),
+                  "thim_tcb", p.thim_is_stale ? tcb_json(p.thim_tcb) : json_null(), "host_data",
+                  host_data, "clock_skew_s", (json_int_t)s.clock_skew_s, "token_life_s",
+                  (json_int_t)s.token_life_s, "federated_token", federated, "maa_key_generation",
+                  (int)s.maa_key_generation, "psp", "fail", psp_fault_name(p.fault), "delay_ms",
+                  (json_int_t)p.delay_ms, "vault", "allow_read", s.allow_read, "allow_release",
+                  s.allow_release, "attack", vault_attack_name(sim_vault_attack(sim)));
     if (v == NULL)
         return err_nomem(e);
     *out = v;

@@ -3,7 +3,9 @@
 #include "base/str.h"
 #include "sim/sim_entra.h"
 #include "sim/sim_imds.h"
+#include "sim/sim_maa.h"
 #include "sim/sim_psp.h"
+#include "sim/sim_vault.h"
 
 #include <string.h>
 
@@ -40,6 +42,21 @@ static bool is_entra(const struct sim *sim, const struct sim_request *req)
     return is_host(sim, req, NAMES_LOGIN);
 }
 
+static bool is_maa(const struct sim *sim, const struct sim_request *req)
+{
+    return is_host(sim, req, NAMES_MAA);
+}
+
+static bool is_akv(const struct sim *sim, const struct sim_request *req)
+{
+    return is_host(sim, req, NAMES_AKV);
+}
+
+static bool is_hsm(const struct sim *sim, const struct sim_request *req)
+{
+    return is_host(sim, req, NAMES_HSM);
+}
+
 static const char *const IMDS_OPS[] = { "token", "other", NULL };
 static const char *const THIM_OPS[] = { "certification", "other", NULL };
 static const char *const ENTRA_OPS[] = {
@@ -47,11 +64,18 @@ static const char *const ENTRA_OPS[] = {
 };
 static const char *const PSP_OPS[] = { "report", "other", NULL };
 
+static const char *const MAA_OPS[] = { "attest", "certs", "openid-configuration", "other", NULL };
+static const char *const VAULT_OPS[] = { "import", "create",  "update", "versions",
+                                         "get",    "release", "other",  NULL };
+
 static const struct sim_service TABLE[] = {
     { "thim", THIM_OPS, is_thim, sim_thim_op, sim_thim_handle },
     { "imds", IMDS_OPS, is_imds, sim_imds_op, sim_imds_handle },
     { "psp", PSP_OPS, is_psp, sim_psp_op, sim_psp_handle },
     { "entra", ENTRA_OPS, is_entra, sim_entra_op, sim_entra_handle },
+    { "maa", MAA_OPS, is_maa, sim_maa_op, sim_maa_handle },
+    { "akv", VAULT_OPS, is_akv, sim_vault_op, sim_vault_handle },
+    { "mhsm", VAULT_OPS, is_hsm, sim_vault_op, sim_vault_handle },
     { 0 },
 };
 
@@ -78,19 +102,18 @@ const struct sim_service *services_by_name(const char *name)
 
 int services_open(struct sim *sim, struct err *e)
 {
-    (void)sim;
-    (void)e;
-    return 0;
+    return sim_maa_new(sim, &sim->maa, e) != 0 ? -1 : sim_vault_new(sim, &sim->vault, e);
 }
 
 int services_reset(struct sim *sim, struct err *e)
 {
-    (void)sim;
     (void)e;
+    sim_vault_reset(sim);
     return 0;
 }
 
 void services_close(struct sim *sim)
 {
-    (void)sim;
+    sim_vault_free(sim->vault);
+    sim_maa_free(sim->maa);
 }
