@@ -91,7 +91,7 @@ static size_t leave_escaped(void *cls, struct MHD_Connection *c, char *s)
     return strlen(s);
 }
 
-static void on_library_log(void *cls, const char *fmt, va_list ap)
+static PRINTF_LIKE(2, 0) void on_library_log(void *cls, const char *fmt, va_list ap)
 {
     char text[512];
 
