@@ -11,7 +11,6 @@ APART = {("server", "encfs"), ("encfs", "server"), ("cmd", "sim"), ("sim", "cmd"
 DOORS = {
     r"openssl/": ("crypto/",),
     r"(nettle/|gmp\.h)": ("crypto/",),
-    r"jose/": ("crypto/",),
     r"curl/": ("http/client_curl",),
     r"microhttpd\.h": ("server/httpd", "sim/simhttpd"),
     r"jansson\.h": ("codec/",),

@@ -5,7 +5,7 @@ set -eu
 packages() {
     case $1 in
     build) echo gcc libc6-dev meson ninja-build pkg-config git ca-certificates \
-        libssl-dev libjose-dev libjansson-dev libcurl4-openssl-dev libmicrohttpd-dev nettle-dev libgmp-dev ;;
+        libssl-dev libjansson-dev libcurl4-openssl-dev libmicrohttpd-dev nettle-dev libgmp-dev ;;
     test) packages build; echo libcmocka-dev python3 python3-pytest python3-cryptography python3-jwcrypto \
         python3-hypothesis openssl curl jq iproute2 procps ;;
     lint) packages test; echo clang libclang-rt-14-dev clang-format clang-tidy cppcheck ;;

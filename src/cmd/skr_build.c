@@ -86,10 +86,11 @@ static int build_client(struct skr *s, struct service_parts *p, struct err *e)
     const struct http_client_curl_config cc = { .connect_timeout_ms = s->config.timeouts.connect_ms,
                                                 .roots = s->roots };
     p->roots = s->roots;
-    p->env = (struct http_env){ .clk = clock_system(),
+    p->env = &s->env;
+    s->env = (struct http_env){ .clk = clock_system(),
                                 .metrics = s->metrics,
                                 .exchange_ms = s->config.timeouts.exchange_ms };
-    return http_client_curl_new(&cc, &p->env.client, e);
+    return http_client_curl_new(&cc, &s->env.client, e);
 }
 
 static void log_list(struct buf *line, const char *name, const char *const *list, struct err *e)
@@ -133,14 +134,14 @@ int skr_build(const struct skr_options *o, struct skr *out, struct err *e)
     if (config_load(o->base64, &out->config, e) != 0 || load_uvm(&p.uvm, e) != 0 ||
         build_client(out, &p, e) != 0)
         return -1;
-    if (build_source(o, &out->config, &p.env, &p.device, e) != 0 ||
-        build_certs(o, &out->config, &p.env, &p.uvm, &p.certs, e) != 0 ||
-        build_identity(&out->config, &p.env, &p.identity, e) != 0 ||
+    if (build_source(o, &out->config, p.env, &p.device, e) != 0 ||
+        build_certs(o, &out->config, p.env, &p.uvm, &p.certs, e) != 0 ||
+        build_identity(&out->config, p.env, &p.identity, e) != 0 ||
         service_new(&p, &out->service, e) != 0)
         return -1;
     metrics_set(out->metrics, "skr_build_info", 1, SKR_VERSION, BUILD_ID, NULL);
-    metrics_set(out->metrics, "skr_start_time_seconds", (double)clock_unix_s(p.env.clk), NULL, NULL,
-                NULL);
+    metrics_set(out->metrics, "skr_start_time_seconds", (double)clock_unix_s(out->env.clk), NULL,
+                NULL, NULL);
     log_start(o, out);
     return 0;
 }

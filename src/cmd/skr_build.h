@@ -9,10 +9,12 @@ struct skr {
     struct config config;
     struct metrics *metrics;
     struct roots *roots;
+    struct http_env env;
     struct service *service;
 };
 
-/* Starts the background work; one start-up line in the log. Fails with the step's reason. */
+/* Starts the background work; one start-up line in the log. *out must stay where it is until
+ * skr_free(): its parts point into it. Fails with the step's reason. */
 MUST_CHECK int skr_build(const struct skr_options *o, struct skr *out, struct err *e);
 void skr_free(struct skr *s);
 

@@ -6,7 +6,6 @@
 #include "codec/b64.h"
 #include "crypto/pkcs8.h"
 
-#include <jose/jwk.h>
 #include <string.h>
 
 static int set_string(json_t *object, const char *name, struct span text, struct err *e)
@@ -43,31 +42,36 @@ static int public_members(const struct rsa_key *k, json_t **out, struct err *e)
     return 0;
 }
 
-static json_t *thumbprint(const json_t *jwk)
+/* RFC 7638: SHA-256 over the required members, sorted, which are exactly the public ones here. */
+static int thumbprint(const json_t *members, struct buf *out, struct err *e)
 {
-    return jose_jwk_thp(NULL, jwk, "S256");
+    CLEANUP(buf_done) struct buf text = { 0 };
+    uint8_t digest[SHA256_SIZE];
+
+    if (json_format(members, true, &text, e) != 0 || digest_sha256(buf_span(&text), digest, e) != 0)
+        return -1;
+    return b64_encode(span_of(digest, sizeof(digest)), B64_URL, out, e);
 }
 
 int jwk_thumbprint(const struct rsa_key *k, char **out, struct err *e)
 {
-    CLEANUP(json_freep) json_t *jwk = NULL;
+    CLEANUP(json_freep) json_t *members = NULL;
+    CLEANUP(buf_done) struct buf text = { 0 };
 
-    if (public_members(k, &jwk, e) != 0)
+    if (public_members(k, &members, e) != 0 || thumbprint(members, &text, e) != 0)
         return -1;
-    CLEANUP(json_freep) json_t *text = thumbprint(jwk);
-    if (text == NULL)
-        return err_nomem(e);
-    return str_dup(json_string_value(text), out, e);
+    return str_from_span(buf_span(&text), out, e);
 }
 
 int jwk_set_format(const struct rsa_key *k, struct buf *out, struct err *e)
 {
     CLEANUP(json_freep) json_t *jwk = NULL;
+    CLEANUP(buf_done) struct buf kid = { 0 };
 
-    if (public_members(k, &jwk, e) != 0)
+    if (public_members(k, &jwk, e) != 0 || thumbprint(jwk, &kid, e) != 0 ||
+        set_string(jwk, "kid", buf_span(&kid), e) != 0)
         return -1;
-    if (json_object_set_new(jwk, "kid", thumbprint(jwk)) != 0 ||
-        json_object_set_new(jwk, "key_ops", json_pack("[s]", "encrypt")) != 0)
+    if (json_object_set_new(jwk, "key_ops", json_pack("[s]", "encrypt")) != 0)
         return err_nomem(e);
     CLEANUP(json_freep) json_t *set = json_pack("{s:[O]}", "keys", jwk);
     if (set == NULL)

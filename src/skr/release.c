@@ -50,7 +50,7 @@ static int parse_request(struct release *r, struct failure *f)
 
 static int get_bearer(struct release *r, struct failure *f)
 {
-    const int64_t start = clock_now_ms(r->service->parts.env.clk);
+    const int64_t start = clock_now_ms(r->service->parts.env->clk);
 
     if (has_caller_token(r)) {
         if (str_dup(r->req->access_token, &r->bearer, &f->err) != 0)
@@ -85,7 +85,7 @@ static void explain(struct release *r, const struct session *session, const char
         log_warning("the denial cannot be explained: %s", why.msg);
         return;
     }
-    if (akv_get_release_policy(&r->service->parts.env, &r->vault, &r->key, bearer, r->deadline_ms,
+    if (akv_get_release_policy(r->service->parts.env, &r->vault, &r->key, bearer, r->deadline_ms,
                                &policy, &why) != 0) {
         log_info("the key's release policy could not be read: %s", why.msg);
         if (why.code == ERR_HTTP && (why.detail == 401 || why.detail == 403))
@@ -112,9 +112,9 @@ static int ask_vault(struct release *r, const struct session *session, char **ou
 {
     enum akv_refusal refusal = AKV_NOT_REFUSED;
     struct service *s = r->service;
-    const int64_t start = clock_now_ms(s->parts.env.clk);
+    const int64_t start = clock_now_ms(s->parts.env->clk);
 
-    int rc = akv_release(&s->parts.env, &r->vault, &r->key, session->token, r->bearer,
+    int rc = akv_release(s->parts.env, &r->vault, &r->key, session->token, r->bearer,
                          r->deadline_ms, out_jws, &refusal, &f->err);
     if (rc != 0 && refusal == AKV_TOKEN && !has_caller_token(r)) {
         log_info("the vault does not take the access token any more: asking for another one");
@@ -122,7 +122,7 @@ static int ask_vault(struct release *r, const struct session *session, char **ou
         release_done(r);
         if (get_bearer(r, f) != 0)
             return -1;
-        rc = akv_release(&s->parts.env, &r->vault, &r->key, session->token, r->bearer,
+        rc = akv_release(s->parts.env, &r->vault, &r->key, session->token, r->bearer,
                          r->deadline_ms, out_jws, &refusal, &f->err);
     }
     if (rc == 0) {
@@ -142,7 +142,7 @@ static int open_answer(struct release *r, const struct session *session, const c
     CLEANUP(json_freep) json_t *jwk = NULL;
     CLEANUP(key_blob_done) struct key_blob blob = { .oaep = DIGEST_SHA1 };
     CLEANUP(buf_done) struct buf text = { 0 };
-    const int64_t now = clock_unix_s(r->service->parts.env.clk);
+    const int64_t now = clock_unix_s(r->service->parts.env->clk);
 
     if (jws_open_x5c(span_str(jws), r->service->parts.roots, r->vault.host, now, &payload,
                      &f->err) != 0) {
@@ -153,7 +153,7 @@ static int open_answer(struct release *r, const struct session *session, const c
         err_wrap(&f->err, "reading the vault's signed answer failed");
         return failure_at(f, STAGE_RELEASE);
     }
-    const int64_t start = clock_now_ms(r->service->parts.env.clk);
+    const int64_t start = clock_now_ms(r->service->parts.env->clk);
     if (key_blob_unwrap(&blob, session->key, &jwk, &f->err) != 0)
         return failure_at(f, STAGE_UNWRAP);
     if (json_format(jwk, true, &text, &f->err) != 0 ||

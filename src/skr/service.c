@@ -40,12 +40,12 @@ int service_new(const struct service_parts *parts, struct service **out, struct 
                                         .insecure_dev = parts->insecure_dev };
     if (check_policy(&parts->uvm, &s->uvm_error) != 0 || decode_reference(s, &s->uvm_error) != 0)
         log_warning("%s", s->uvm_error.msg);
-    if (user_agent_init(&s->user_agent, parts->config->user_agent, parts->identity, parts->env.clk,
+    if (user_agent_init(&s->user_agent, parts->config->user_agent, parts->identity, parts->env->clk,
                         e) != 0) {
         free(s);
         return -1;
     }
-    if (readiness_init(&s->readiness, parts->device, parts->certs, parts->env.clk, parts->any_tcb,
+    if (readiness_init(&s->readiness, parts->device, parts->certs, parts->env->clk, parts->any_tcb,
                        e) != 0) {
         user_agent_done(&s->user_agent);
         free(s);
@@ -59,7 +59,7 @@ void service_free(struct service *s)
 {
     if (s == NULL)
         return;
-    http_client_close(s->parts.env.client); /* ends what the threads below may wait for */
+    http_client_close(s->parts.env->client); /* ends what the threads below may wait for */
     readiness_done(&s->readiness);
     user_agent_done(&s->user_agent);
     identity_free(s->parts.identity);
@@ -72,9 +72,9 @@ void service_free(struct service *s)
 
 void service_observe(const struct service *s, enum stage stage, int64_t start_ms)
 {
-    const double ms = (double)(clock_now_ms(s->parts.env.clk) - start_ms);
+    const double ms = (double)(clock_now_ms(s->parts.env->clk) - start_ms);
 
-    metrics_observe(s->parts.env.metrics, "skr_stage_seconds", ms / 1000, stage_name(stage), NULL,
+    metrics_observe(s->parts.env->metrics, "skr_stage_seconds", ms / 1000, stage_name(stage), NULL,
                     NULL);
 }
 
@@ -88,7 +88,7 @@ static int check_uvm(struct service *s, struct failure *f)
 
 static void count_report(struct service *s, bool ok)
 {
-    metrics_add(s->parts.env.metrics, "skr_reports_total", 1, ok ? "ok" : "failed", NULL, NULL);
+    metrics_add(s->parts.env->metrics, "skr_reports_total", 1, ok ? "ok" : "failed", NULL, NULL);
 }
 
 int service_report(struct service *s, struct span data, int64_t deadline_ms,
@@ -96,7 +96,7 @@ int service_report(struct service *s, struct span data, int64_t deadline_ms,
 {
     uint8_t report_data[SNP_REPORT_DATA_SIZE];
     struct snp_report report;
-    const int64_t start = clock_now_ms(s->parts.env.clk);
+    const int64_t start = clock_now_ms(s->parts.env->clk);
 
     if (check_uvm(s, f) != 0)
         return -1;
@@ -118,7 +118,7 @@ int service_evidence(struct service *s, struct span data, int64_t deadline_ms, s
 {
     uint8_t report_data[SNP_REPORT_DATA_SIZE];
     enum evidence_part part = EVIDENCE_REPORT;
-    const int64_t start = clock_now_ms(s->parts.env.clk);
+    const int64_t start = clock_now_ms(s->parts.env->clk);
 
     if (check_uvm(s, f) != 0)
         return -1;
@@ -149,8 +149,8 @@ static int attest(struct service *s, const struct endpoint *maa, struct span dat
                                        .cert_chain = span_str(ev.chain->pem),
                                        .uvm_reference = buf_span(&s->reference),
                                        .runtime_data = data };
-    const int64_t start = clock_now_ms(s->parts.env.clk);
-    if (maa_attest(&s->parts.env, maa, agent, &body, deadline_ms, out_token, &f->err) != 0)
+    const int64_t start = clock_now_ms(s->parts.env->clk);
+    if (maa_attest(s->parts.env, maa, agent, &body, deadline_ms, out_token, &f->err) != 0)
         return failure_at(f, STAGE_ATTEST);
     service_observe(s, STAGE_ATTEST, start);
     return 0;

@@ -11,10 +11,11 @@
 #include "skr/readiness.h"
 #include "skr/user_agent.h"
 
-/* Collaborators, made by main(); all but config are taken over, config and roots are borrowed. */
+/* Collaborators, made by main(). Taken over: device, certs, identity, uvm, and env's client;
+ * borrowed, and outliving the service: the rest. */
 struct service_parts {
     const struct config *config;
-    struct http_env env;
+    const struct http_env *env;
     struct roots *roots;
     struct device_thread *device;
     struct cert_store *certs;
