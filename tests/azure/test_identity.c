@@ -1,8 +1,8 @@
 #include "support/asserts.h"
 
 #include "azure/identity.h"
-#include "azure/token_service.h"
 #include "base/str.h"
+#include "support/token_service.h"
 
 #define VAULT   "https://vault.azure.net"
 #define HSM     "https://managedhsm.azure.net"

@@ -2,10 +2,12 @@
 
 #include "azure/identity.h"
 #include "azure/identity_source.h"
-#include "azure/token_service.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "support/token_service.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define TENANT    "72f988bf-86f1-41af-91ab-2d7cd011db47"

@@ -286,13 +286,25 @@ static void the_list_of_failures_may_be_left_out(void **state)
     assert_false(satisfied);
 }
 
-static void refuses_what_is_no_policy(void **state)
-{
 #define IN_AUTHORITY(x) "{\"anyOf\":[{\"authority\":\"a\"," x "}]}"
 #define IN_ALL(x)       IN_AUTHORITY("\"allOf\":[" x "]")
-    static const struct {
-        const char *policy, *needle;
-    } cases[] = {
+
+struct crooked {
+    const char *policy, *needle;
+};
+
+static void check_refused(const struct crooked *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP(json_freep) json_t *policy = parse(cases[i].policy);
+        struct err e;
+        assert_fails(ERR_PARSE, cases[i].needle, release_policy_check(policy, &e));
+    }
+}
+
+static void refuses_what_is_no_policy(void **state)
+{
+    static const struct crooked cases[] = {
         { "[]", "not an object" },
         { "{}", "anyOf is not a non-empty array" },
         { "{\"anyOf\":[]}", "anyOf is not a non-empty array" },
@@ -314,6 +326,14 @@ static void refuses_what_is_no_policy(void **state)
         { IN_AUTHORITY("\"anyOf\":\"x\""), "anyOf[0]: anyOf is not a non-empty array" },
         { IN_AUTHORITY("\"allOf\":[1],\"anyOf\":[1]"), "anyOf[0]: both" },
         { IN_AUTHORITY("\"claim\":\"c\",\"equals\":1"), "anyOf[0]: a member that" },
+    };
+
+    check_refused(cases, ARRAY_LEN(cases));
+}
+
+static void refuses_what_is_no_condition(void **state)
+{
+    static const struct crooked cases[] = {
         { IN_ALL("1"), "anyOf[0].allOf[0]: not an object" },
         { IN_ALL("{}"), "anyOf[0].allOf[0]: \"claim\" is missing" },
         { IN_ALL("{\"claim\":7,\"equals\":1}"), "\"claim\"" },
@@ -345,11 +365,7 @@ static void refuses_what_is_no_policy(void **state)
         { IN_ALL("{\"anyOf\":[{\"claim\":\"c\",\"equals\":1}],\"anyof\":[]}"), "twice" },
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        CLEANUP(json_freep) json_t *policy = parse(cases[i].policy);
-        struct err e;
-        assert_fails(ERR_PARSE, cases[i].needle, release_policy_check(policy, &e));
-    }
+    check_refused(cases, ARRAY_LEN(cases));
 }
 
 static void names_the_place_however_deep_it_is(void **state)
@@ -382,6 +398,7 @@ int main(void)
         cmocka_unit_test(the_issuer_picks_the_authority),
         cmocka_unit_test(the_list_of_failures_may_be_left_out),
         cmocka_unit_test(refuses_what_is_no_policy),
+        cmocka_unit_test(refuses_what_is_no_condition),
         cmocka_unit_test(names_the_place_however_deep_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

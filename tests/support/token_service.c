@@ -1,39 +1,8 @@
-/* A token service for threads: answers from a function, can be made to hold its answers, and keeps
- * the last request. Its clock may be moved while threads look at it. */
-#ifndef AZURE_TOKEN_SERVICE_H
-#define AZURE_TOKEN_SERVICE_H
-
 #include "support/asserts.h"
 
-#include "base/clock.h"
-#include "base/metrics.h"
-#include "http/call.h"
+#include "support/token_service.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-struct moving_clock {
-    struct clock base;
-    _Atomic int64_t ms;
-};
-
-struct token_service {
-    struct http_client base;
-    struct moving_clock clk;
-    struct metrics *metrics;
-    struct http_env env;
-
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t changed;
-    bool holding;
-    unsigned n_asked, n_answered;
-    int status;       /* of all answers; 0: ERR_NET */
-    const char *form; /* the body; a # stands for the number of the request, from 1 on */
-    char url[512], body[4096], headers[512];
-    bool no_proxy;
-};
 
 static const struct metric_desc TOKEN_METRICS[] = {
     { "skr_token_requests_total", METRIC_COUNTER, "h", { "kind", "result" } },
@@ -44,24 +13,22 @@ static const struct metric_desc TOKEN_METRICS[] = {
     { 0 },
 };
 
-#define MOVING_CLOCK_UNIX_S 1700000000
-
-static inline int64_t moving_now_ms(const struct clock *c)
+static int64_t moving_now_ms(const struct clock *c)
 {
     return atomic_load(&CONTAINER_OF(c, const struct moving_clock, base)->ms);
 }
 
-static inline int64_t moving_unix_s(const struct clock *c)
+static int64_t moving_unix_s(const struct clock *c)
 {
     return MOVING_CLOCK_UNIX_S + moving_now_ms(c) / 1000;
 }
 
-static inline void moving_sleep_ms(const struct clock *c, int64_t ms)
+static void moving_sleep_ms(const struct clock *c, int64_t ms)
 {
     atomic_fetch_add(&((struct moving_clock *)(uintptr_t)c)->ms, ms);
 }
 
-static inline void token_service_note(struct token_service *s, const struct http_request *r)
+static void token_service_note(struct token_service *s, const struct http_request *r)
 {
     size_t n = 0;
 
@@ -75,7 +42,7 @@ static inline void token_service_note(struct token_service *s, const struct http
     s->no_proxy = r->no_proxy;
 }
 
-static inline int token_service_fill(const char *form, unsigned n, struct buf *out, struct err *e)
+static int token_service_fill(const char *form, unsigned n, struct buf *out, struct err *e)
 {
     const size_t before = strcspn(form, "#");
 
@@ -84,7 +51,7 @@ static inline int token_service_fill(const char *form, unsigned n, struct buf *o
     return buf_printf(out, e, "%.*s%u%s", (int)before, form, n, form + before + 1);
 }
 
-static inline void token_service_submit(struct http_client *c, struct http_exchange *x)
+static void token_service_submit(struct http_client *c, struct http_exchange *x)
 {
     struct token_service *s = CONTAINER_OF(c, struct token_service, base);
     struct err e, *failure = NULL;
@@ -103,13 +70,12 @@ static inline void token_service_submit(struct http_client *c, struct http_excha
     } else if (token_service_fill(s->form, n, &x->response.body, &e) != 0) {
         failure = &e;
     }
-    s->n_answered++;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
     x->done(x, failure);
 }
 
-static inline void token_service_init(struct token_service *s)
+void token_service_init(struct token_service *s)
 {
     static const struct clock_ops clock_ops = { moving_now_ms, moving_unix_s, moving_sleep_ms };
     static const struct http_client_ops ops = { token_service_submit, NULL };
@@ -127,14 +93,14 @@ static inline void token_service_init(struct token_service *s)
     s->form = "{\"access_token\":\"token#\",\"expires_in\":\"3600\"}";
 }
 
-static inline void token_service_done(struct token_service *s)
+void token_service_done(struct token_service *s)
 {
     metrics_free(s->metrics);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
 }
 
-static inline void token_service_answer(struct token_service *s, int status, const char *form)
+void token_service_answer(struct token_service *s, int status, const char *form)
 {
     pthread_mutex_lock(&s->lock);
     s->status = status;
@@ -142,7 +108,7 @@ static inline void token_service_answer(struct token_service *s, int status, con
     pthread_mutex_unlock(&s->lock);
 }
 
-static inline void token_service_hold(struct token_service *s, bool holding)
+void token_service_hold(struct token_service *s, bool holding)
 {
     pthread_mutex_lock(&s->lock);
     s->holding = holding;
@@ -150,7 +116,7 @@ static inline void token_service_hold(struct token_service *s, bool holding)
     pthread_mutex_unlock(&s->lock);
 }
 
-static inline unsigned token_service_asked(struct token_service *s)
+unsigned token_service_asked(struct token_service *s)
 {
     pthread_mutex_lock(&s->lock);
     const unsigned n = s->n_asked;
@@ -158,8 +124,7 @@ static inline unsigned token_service_asked(struct token_service *s)
     return n;
 }
 
-/* Waits until n requests have come. */
-static inline void token_service_wait_asked(struct token_service *s, unsigned n)
+void token_service_wait_asked(struct token_service *s, unsigned n)
 {
     pthread_mutex_lock(&s->lock);
     while (s->n_asked < n)
@@ -167,8 +132,7 @@ static inline void token_service_wait_asked(struct token_service *s, unsigned n)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* A counter or gauge in the text format. */
-static inline void assert_metric(struct token_service *s, const char *line)
+void assert_metric(struct token_service *s, const char *line)
 {
     CLEANUP(buf_done) struct buf text = { 0 };
     char needle[256];
@@ -179,5 +143,3 @@ static inline void assert_metric(struct token_service *s, const char *line)
     if (strstr(buf_cstr(&text), needle) == NULL)
         fail_msg("%s is not in\n%s", line, buf_cstr(&text));
 }
-
-#endif
