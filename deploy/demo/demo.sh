@@ -47,7 +47,7 @@ say 'The local cloud: attestation service, vaults, metadata service, and a simul
 printf '$ cloudsim -dir %s -tls_port %s -http_port %s -control_port %s &\n' "$state" "$tls" "$http" "$control"
 "$bin/cloudsim" -dir "$state" -tls_port "$tls" -http_port "$http" -control_port "$control" >"$state/cloudsim.log" 2>&1 &
 pids+=($!)
-wait_for cloudsim "curl -sf http://127.0.0.1:$control/state"
+wait_for cloudsim "grep -qx ready $state/cloudsim.log"
 run ". $state/env.sh"
 echo "  attestation service $CLOUDSIM_MAA, vault $CLOUDSIM_AKV, managed HSM $CLOUDSIM_HSM"
 

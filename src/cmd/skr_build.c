@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IMDS_URL       "http://169.254.169.254"
-#define MISMATCHED_TCB "ffffffff"
+#define IMDS_URL         "http://169.254.169.254"
+#define MISMATCHED_TCB   "ffffffff"
+#define DEVICE_SEV_GUEST "/dev/sev-guest"
+#define DEVICE_SEV       "/dev/sev"
 
 static int build_source(const struct skr_options *o, const struct config *c,
                         const struct http_env *env, struct device_thread **out, struct err *e)
@@ -24,8 +26,8 @@ static int build_source(const struct skr_options *o, const struct config *c,
     if (c->simulated_psp != NULL) {
         if (source_sim_new(c->simulated_psp, env, &sources[n++], e) != 0)
             return -1;
-    } else if (source_sev_guest_new("/dev/sev-guest", &sources[n++], e) != 0 ||
-               source_sev_new("/dev/sev", &sources[n++], e) != 0) {
+    } else if (source_sev_guest_new(DEVICE_SEV_GUEST, &sources[n++], e) != 0 ||
+               source_sev_new(DEVICE_SEV, &sources[n++], e) != 0) {
         return -1;
     }
     if (source_first_new(sources, n, &first, e) != 0)
@@ -93,12 +95,14 @@ static int build_client(struct skr *s, struct service_parts *p, struct err *e)
     return http_client_curl_new(&cc, &s->env.client, e);
 }
 
-static void log_list(struct buf *line, const char *name, const char *const *list, struct err *e)
+static int add_list(struct buf *line, const char *name, const char *const *list,
+                    const char *const *otherwise, struct err *e)
 {
     int rc = buf_printf(line, e, ", %s", name);
 
-    for (size_t i = 0; rc == 0 && list[i] != NULL; i++)
-        rc = buf_printf(line, e, "%s%s", i == 0 ? " " : " ", list[i]);
+    for (const char *const *i = list != NULL ? list : otherwise; rc == 0 && *i != NULL; i++)
+        rc = buf_printf(line, e, " %s", *i);
+    return rc;
 }
 
 static void log_start(const struct skr_options *o, const struct skr *s)
@@ -106,22 +110,23 @@ static void log_start(const struct skr_options *o, const struct skr *s)
     const struct config *c = &s->config;
     const struct service_parts *p = &s->service->parts;
     CLEANUP(buf_done) struct buf line = { 0 };
-    char source[64];
     struct err e;
 
-    device_thread_source_name(p->device, source, sizeof(source));
-    if (buf_printf(&line, &e,
-                   "skr %s starts on port %d: report source %s, UVM information from %s, "
-                   "THIM %s, %s",
-                   BUILD_ID, o->port, source, p->uvm.origin != NULL ? p->uvm.origin : "nowhere",
-                   c->thim_url, identity_kind(p->identity)) != 0)
+    if (buf_printf(
+            &line, &e,
+            "skr %s starts on port %d: report source %s, UVM information from %s, THIM %s, %s",
+            BUILD_ID, o->port,
+            c->simulated_psp != NULL ? "simulated PSP" : DEVICE_SEV_GUEST " or " DEVICE_SEV,
+            p->uvm.origin != NULL ? p->uvm.origin : "nowhere", c->thim_url,
+            identity_kind(p->identity)) != 0 ||
+        add_list(&line, "allowed MAA hosts", c->allow_maa, endpoint_default_list(ENDPOINT_MAA),
+                 &e) != 0 ||
+        add_list(&line, "allowed vaults", c->allow_akv, endpoint_default_list(ENDPOINT_AKV), &e) !=
+            0 ||
+        (c->allow_kids != NULL && add_list(&line, "allowed keys", c->allow_kids, NULL, &e) != 0)) {
+        log_warning("the start cannot be described: %s", e.msg);
         return;
-    log_list(&line, "allowed MAA hosts",
-             c->allow_maa ? c->allow_maa : endpoint_default_list(ENDPOINT_MAA), &e);
-    log_list(&line, "allowed vaults",
-             c->allow_akv ? c->allow_akv : endpoint_default_list(ENDPOINT_AKV), &e);
-    if (c->allow_kids != NULL)
-        log_list(&line, "allowed keys", c->allow_kids, &e);
+    }
     log_info("%.*s", (int)line.n, (const char *)line.p);
 }
 
