@@ -76,7 +76,11 @@ static void agrees_with_the_published_verdicts(void **state)
         judge(json_array_get(manifest, i));
 }
 
-static const char *const one_of_each_product[] = { "ccf-milan", "ccf-genoa", "ccf-turin" };
+/* Every byte for one product, every n-th for the others: a chain check costs a millisecond. */
+static const struct {
+    const char *id;
+    size_t step;
+} flips[] = { { "ccf-milan", 1 }, { "ccf-genoa", 7 }, { "ccf-turin", 7 } };
 
 static void one_flipped_bit_anywhere_in_a_report_is_fatal(void **state)
 {
@@ -84,19 +88,19 @@ static void one_flipped_bit_anywhere_in_a_report_is_fatal(void **state)
 
     if (manifest == NULL)
         skip_because("no published evidence");
-    for (size_t i = 0; i < ARRAY_LEN(one_of_each_product); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(flips); i++) {
         CLEANUP(evidence_files_done) struct evidence_files f;
         struct verify_findings found;
 
-        evidence_load_real_id(manifest, one_of_each_product[i], &f);
+        evidence_load_real_id(manifest, flips[i].id, &f);
         const struct verify_input in = evidence_input(&f);
-        for (size_t at = 0; at < f.report.n; at++) {
+        for (size_t at = 0; at < f.report.n; at += flips[i].step) {
             f.report.p[at] ^= (uint8_t)(1 << at % 8);
             verify_evidence(&in, &found);
             if (verify_is_accepted(&found))
-                fail_msg("%s: bit %zu of byte 0x%zx", one_of_each_product[i], at % 8, at);
+                fail_msg("%s: bit %zu of byte 0x%zx", flips[i].id, at % 8, at);
             if (at < SNP_REPORT_SIGNED_SIZE && evidence_result(&found, "signature") == VERIFY_PASS)
-                fail_msg("%s: 0x%zx is signed", one_of_each_product[i], at);
+                fail_msg("%s: 0x%zx is signed", flips[i].id, at);
             f.report.p[at] ^= (uint8_t)(1 << at % 8);
         }
         verify_evidence(&in, &found);
