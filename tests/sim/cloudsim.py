@@ -1,11 +1,14 @@
-"""Starts the real cloudsim for a test, and speaks to it as clients do. Standard library only, but
-for what the judges themselves import."""
+"""Starts the real cloudsim for the judges, and speaks to it as clients do.
+
+Each judge_*.py is a test for meson, run as "judge_x.py path/to/cloudsim", and a pytest file inside.
+"""
 
 import base64
 import hashlib
 import http.client
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -14,10 +17,23 @@ import tempfile
 SKIP = 77
 
 
-def skip(reason):
-    """Ends the test visibly as skipped."""
-    print("SKIPPED: " + reason)
-    sys.exit(SKIP)
+def need(*modules):
+    """Ends the test visibly as skipped when the judge's own tools are not installed."""
+    for module in ("pytest",) + modules:
+        try:
+            __import__(module)
+        except ImportError:
+            print("SKIPPED: Python module %s is not installed" % module)
+            sys.exit(SKIP)
+
+
+def judge(path):
+    """The main program of a judge."""
+    import pytest
+    if len(sys.argv) != 2:
+        sys.exit("usage: %s path/to/cloudsim" % path)
+    os.environ["CLOUDSIM"] = sys.argv[1]
+    sys.exit(pytest.main(["-q", "-rs", "-p", "no:cacheprovider", "--tb=short", path]))
 
 
 def b64u(data):
@@ -43,27 +59,25 @@ class Loopback(http.client.HTTPSConnection):
     """A connection to 127.0.0.1 that is checked for, and asks for, the name it was made with."""
 
     def connect(self):
-        import socket
         sock = socket.create_connection(("127.0.0.1", self.port), self.timeout)
         self.sock = self._context.wrap_socket(sock, server_hostname=self.host)
 
 
 class Cloudsim:
     def __init__(self, *flags):
-        if len(sys.argv) < 2:
-            sys.exit("usage: %s path/to/cloudsim" % sys.argv[0])
         self._dir = tempfile.TemporaryDirectory()
         self.dir = self._dir.name
         self._process = subprocess.Popen(
-            [sys.argv[1], "-dir", self.dir, "-tls_port", "0", "-http_port", "0",
+            [os.environ["CLOUDSIM"], "-dir", self.dir, "-tls_port", "0", "-http_port", "0",
              "-control_port", "0", "-logfile", self.dir + "/log", *flags],
             stdout=subprocess.PIPE, text=True)
         for line in self._process.stdout:
             if line.strip() == "ready":
                 break
         else:
-            sys.exit("cloudsim did not start: " + open(self.dir + "/log").read())
-        self.ports = json.load(open(self.dir + "/ports.json"))
+            raise AssertionError("cloudsim did not start: " + self.log())
+        with open(self.dir + "/ports.json") as f:
+            self.ports = json.load(f)
         self._tls = ssl.create_default_context(cafile=self.dir + "/ca.pem")
         self.maa = "sim.attest.localhost:%d" % self.ports["tls"]
         self.akv = "sim.vault.localhost:%d" % self.ports["tls"]
@@ -76,9 +90,13 @@ class Cloudsim:
         self._process.terminate()
         status = self._process.wait(20)
         self._process.stdout.close()
-        if exc[0] is None and status != 0:
-            sys.exit("cloudsim ended with %d: %s" % (status, open(self.dir + "/log").read()))
+        log = self.log()
         self._dir.cleanup()
+        assert status == 0, "cloudsim ended with %d: %s" % (status, log)
+
+    def log(self):
+        with open(self.dir + "/log") as f:
+            return f.read()
 
     def https(self, authority, method, path, body=None, headers=None):
         host, port = authority.split(":")
