@@ -31,7 +31,7 @@ int sim_fixture_open(void **state)
     snprintf(f.dir, sizeof(f.dir), "/tmp/cloudsim-test-XXXXXX");
     if (mkdtemp(f.dir) == NULL)
         return -1;
-    fake_clock_init(&f.clk, SIM_FIXTURE_NOW);
+    fake_clock_init(&f.clk, SIM_FIXTURE_NOW - 1); /* the fake has run for a second already */
     f.config = (struct sim_config){ .dir = f.dir };
     if (buf_add_str(&f.config.policy, SIM_FIXTURE_POLICY, &e) != 0 ||
         sim_open(&f.config, &f.clk.base, &f.sim, &e) != 0) {
