@@ -81,26 +81,11 @@ static void gmp_free(void *p, size_t n)
     wipe_and_free(p);
 }
 
-/*
- * OpenSSL accepts an allocator only before its first block, and José's constructor (RAND_poll)
- * takes one before main(). So this runs where nothing but a program's own .preinit_array does:
- * ahead of the constructors of its libraries. It only sets three pointers, and it is linked into
- * no program but those that call wipe_install().
- */
-static void install_in_openssl(void)
-{
-    CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free);
-}
-
-__attribute__((section(".preinit_array"),
-               used)) static void (*before_constructors)(void) = install_in_openssl;
-
+/* OpenSSL takes an allocator only before its first block, so no library may use it when it is
+ * loaded: that is why José is not among them. */
 int wipe_install(struct err *e)
 {
-    CRYPTO_free_fn in_force = NULL;
-
-    CRYPTO_get_mem_functions(NULL, NULL, &in_force);
-    if (in_force != openssl_free)
+    if (CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) != 1)
         return err_set(e, ERR_UNSUPPORTED,
                        "OpenSSL had allocated already: its memory cannot be made to wipe itself");
     mp_set_memory_functions(gmp_malloc, gmp_realloc, gmp_free);

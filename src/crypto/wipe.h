@@ -8,8 +8,8 @@
 
 #include "base/err.h"
 
-/* At the top of main(), before a key exists. Fails: ERR_UNSUPPORTED when OpenSSL had allocated
- * before this file's part of the program start, which precedes every library's. */
+/* At the top of main(), before any of the libraries has allocated. Fails: ERR_UNSUPPORTED when
+ * OpenSSL had allocated already. */
 MUST_CHECK int wipe_install(struct err *e);
 
 #endif
