@@ -6,6 +6,7 @@
 #include "crypto/digest.h"
 #include "crypto/signer.h"
 #include "crypto/x509_issue.h"
+#include "support/judge_tool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,24 +34,17 @@ static int remove_dir(void **state)
     return rmdir(dir);
 }
 
-/* Runs openssl ARGS in the directory; its output. Skips the test where there is no openssl. */
-static void run_openssl(const char *args, int want_status, struct buf *out)
+/* What openssl prints, run in the directory. Skips the test where there is no openssl. */
+static void run_openssl(const char *args, struct buf *out)
 {
-    CLEANUP(str_freep) char *command = NULL;
-    char line[4096];
-    struct err e;
-    size_t n;
+    char command[512];
 
-    assert_ok(str_printf(&command, &e, "cd %s && openssl %s 2>/dev/null", dir, args));
-    FILE *p = popen(command, "r");
-    assert_non_null(p);
-    while ((n = fread(line, 1, sizeof(line), p)) > 0)
-        assert_ok(buf_add(out, line, n, &e));
-    const int status = WEXITSTATUS(pclose(p));
-    if (status == 127)
+    snprintf(command, sizeof(command), "openssl %s", args);
+    const int status = judge_tool(command, dir, NULL, false, out);
+    if (status == JUDGE_ABSENT)
         skip_because("openssl is not installed");
-    if (status != want_status)
-        fail_msg("openssl %s: status %d", args, status);
+    if (status != 0)
+        fail_msg("%s: status %d", command, status);
 }
 
 static void put_key(struct span pem)
@@ -88,11 +82,11 @@ static void makes_keys_that_openssl_checks(void **state)
             assert_ok(signer_new_ec(cases[i].curve, &k, &e));
         assert_ok(signer_write_pem(k, &pem, &e));
         put_key(buf_span(&pem));
-        run_openssl("pkey -in key.pem -check -noout -text", 0, &text);
+        run_openssl("pkey -in key.pem -check -noout -text", &text);
         assert_true(str_contains(buf_span(&text), "Key is valid"));
         assert_true(str_contains(buf_span(&text), cases[i].needle));
         assert_ok(signer_public_der(k, &public, &e));
-        run_openssl("pkey -in key.pem -pubout -outform der", 0, &theirs);
+        run_openssl("pkey -in key.pem -pubout -outform der", &theirs);
         assert_span_equal(buf_span(&public), buf_span(&theirs));
     }
 }
@@ -113,7 +107,7 @@ static void takes_keys_in_every_form_that_it_writes(void **state)
         CLEANUP(signer_freep) struct signer *from_der = NULL;
         CLEANUP(buf_done) struct buf theirs = { 0 }, pem = { 0 }, der = { 0 }, der2 = { 0 };
 
-        run_openssl(commands[i], 0, &theirs);
+        run_openssl(commands[i], &theirs);
         assert_ok(signer_from_pem(buf_span(&theirs), &from_pem, &e));
         assert_ok(signer_write_pem(from_pem, &pem, &e));
         assert_span_equal(buf_span(&pem), buf_span(&theirs));
@@ -149,7 +143,7 @@ static void refuses_other_private_keys(void **state)
         CLEANUP(buf_done) struct buf pem = { 0 };
         struct signer *k = NULL;
 
-        run_openssl(cases[i].command, 0, &pem);
+        run_openssl(cases[i].command, &pem);
         assert_fails(ERR_PARSE, cases[i].needle, signer_from_pem(buf_span(&pem), &k, &e));
         assert_null(k);
     }

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "crypto/x509_issue.h"
+#include "support/judge_tool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,34 +62,28 @@ static struct x509_cert *issue(const struct x509_description *d, const char *fil
 }
 
 /* Runs a command in the directory and looks for each needle in what it says. */
-static void judge(const char *command, int want_status, const char *const *needles)
+static void judge(const char *command, const char *stdin_file, int want_status,
+                  const char *const *needles)
 {
-    CLEANUP(str_freep) char *line = NULL;
-    char text[16384];
-    struct err e;
+    CLEANUP(buf_done) struct buf said = { 0 };
+    const int status = judge_tool(command, dir, stdin_file, true, &said);
 
-    assert_ok(str_printf(&line, &e, "cd %s && { %s; } 2>&1", dir, command));
-    FILE *p = popen(line, "r");
-    assert_non_null(p);
-    const size_t n = fread(text, 1, sizeof(text) - 1, p);
-    text[n] = '\0';
-    const int status = WEXITSTATUS(pclose(p));
-    if (status == 127 || status == 77)
+    if (status == JUDGE_ABSENT || status == 77)
         skip_because("the judge of \"%s\" is not installed", command);
     if (status != want_status)
-        fail_msg("%s: status %d, %s", command, status, text);
+        fail_msg("%s: status %d, %s", command, status, buf_cstr(&said));
     for (; *needles != NULL; needles++)
-        if (strstr(text, *needles) == NULL)
-            fail_msg("%s: no \"%s\" in %s", command, *needles, text);
+        if (!str_contains(buf_span(&said), *needles))
+            fail_msg("%s: no \"%s\" in %s", command, *needles, buf_cstr(&said));
 }
 
 static void judge_by_python(const char *file, const char *const *needles)
 {
     char command[512];
 
-    snprintf(command, sizeof(command), "/usr/bin/python3 %s/tests/crypto/judge_x509.py < %s",
-             getenv("SOURCE_ROOT"), file);
-    judge(command, 0, needles);
+    snprintf(command, sizeof(command), "/usr/bin/python3 %s/tests/crypto/judge_x509.py",
+             getenv("SOURCE_ROOT"));
+    judge(command, file, 0, needles);
 }
 
 /* The names of a certificate of AMD's: the common parts in AMD's order, then the own one. */
@@ -103,14 +98,15 @@ static void judge_by_python(const char *file, const char *const *needles)
     }
 #define AMD_SUBJECT "OU=Engineering,C=US,L=Santa Clara,ST=CA,O=Advanced Micro Devices,CN="
 
-static void issues_chains_as_amd_does(void **state)
+static const uint8_t hwid[64] = { 0xab };
+static const struct x509_raw_extension vcek_extensions[] = {
+    { "1.3.6.1.4.1.3704.1.1", { (const uint8_t *)"\x02\x01\x00", 3 }, false },
+    { "1.3.6.1.4.1.3704.1.3.8", { (const uint8_t *)"\x02\x02\x00\xdb", 4 }, false },
+    { "1.3.6.1.4.1.3704.1.4", { hwid, sizeof(hwid) }, false },
+};
+
+static void issue_as_amd(struct x509_cert **root, struct x509_cert **leaf)
 {
-    static const uint8_t hwid[64] = { 0xab };
-    static const struct x509_raw_extension extensions[] = {
-        { "1.3.6.1.4.1.3704.1.1", { (const uint8_t *)"\x02\x01\x00", 3 }, false },
-        { "1.3.6.1.4.1.3704.1.3.8", { (const uint8_t *)"\x02\x02\x00\xdb", 4 }, false },
-        { "1.3.6.1.4.1.3704.1.4", { hwid, sizeof(hwid) }, false },
-    };
     const struct x509_description ark = {
         .subject = AMD_NAME("ARK-Milan"),
         .n_subject = 6,
@@ -122,35 +118,52 @@ static void issues_chains_as_amd_does(void **state)
         .ca = true,
         .key_usage = X509_USE_KEY_CERT_SIGN | X509_USE_CRL_SIGN,
     };
-    CLEANUP(x509_cert_freep) struct x509_cert *root = issue(&ark, "ark.pem");
+    *root = issue(&ark, "ark.pem");
     const struct x509_description vcek = {
         .subject = AMD_NAME("SEV-VCEK"),
         .n_subject = 6,
         .not_before = BORN,
         .not_after = DIES,
         .key = leaf_key,
-        .issuer = root,
+        .issuer = *root,
         .issuer_key = root_key,
         .signature = X509_SIGN_PSS_SHA384,
-        .extensions = extensions,
-        .n_extensions = ARRAY_LEN(extensions),
+        .extensions = vcek_extensions,
+        .n_extensions = ARRAY_LEN(vcek_extensions),
     };
-    CLEANUP(x509_cert_freep) struct x509_cert *leaf = issue(&vcek, "leaf.pem");
+    *leaf = issue(&vcek, "leaf.pem");
+}
+
+static void leaves_out_what_amd_leaves_out(void **state)
+{
+    static const char *const absent[] = { "2.5.29.14", "2.5.29.15", "2.5.29.19", "2.5.29.35" };
+    CLEANUP(x509_cert_freep) struct x509_cert *root = NULL;
+    CLEANUP(x509_cert_freep) struct x509_cert *leaf = NULL;
     struct span value;
     struct err e;
 
     (void)state;
+    issue_as_amd(&root, &leaf);
     assert_ok(x509_check_pss_sha384(root, root, &e));
     assert_ok(x509_check_pss_sha384(leaf, root, &e));
     assert_true(x509_extension(leaf, "1.3.6.1.4.1.3704.1.4", &value));
     assert_span_equal(value, span_of(hwid, sizeof(hwid)));
+    assert_true(x509_is_ca(root));
     assert_false(x509_is_ca(leaf));
-    assert_false(x509_extension(leaf, "2.5.29.14", &value));
-    assert_false(x509_extension(leaf, "2.5.29.35", &value));
-    assert_false(x509_extension(leaf, "2.5.29.19", &value));
+    for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+        assert_false(x509_extension(leaf, absent[i], &value));
+}
 
-    judge("openssl verify -CAfile ark.pem leaf.pem", 0, (const char *[]){ "leaf.pem: OK", NULL });
-    judge("openssl x509 -in leaf.pem -noout -text", 0,
+static void issues_chains_as_amd_does(void **state)
+{
+    CLEANUP(x509_cert_freep) struct x509_cert *root = NULL;
+    CLEANUP(x509_cert_freep) struct x509_cert *leaf = NULL;
+
+    (void)state;
+    issue_as_amd(&root, &leaf);
+    judge("openssl verify -CAfile ark.pem leaf.pem", NULL, 0,
+          (const char *[]){ "leaf.pem: OK", NULL });
+    judge("openssl x509 -in leaf.pem -noout -text", NULL, 0,
           (const char *[]){ "Serial Number: 0 (0x0)", "rsassaPss", "Hash Algorithm: sha384",
                             "Mask Algorithm: mgf1 with sha384", "Salt Length: 0x30",
                             "NIST CURVE: P-384", NULL });
@@ -169,7 +182,8 @@ static void issues_chains_as_amd_does(void **state)
                                       NULL });
 }
 
-static void issues_chains_for_tls(void **state)
+/* An authority that allows none below itself. */
+static struct x509_cert *issue_local_ca(void)
 {
     const struct x509_description ca = {
         .subject = (const struct x509_name_part[]){ { "CN", "Local CA" }, { "O", "Lokal Ü" } },
@@ -184,8 +198,14 @@ static void issues_chains_for_tls(void **state)
         .key_usage = X509_USE_KEY_CERT_SIGN,
         .key_ids = true,
     };
-    CLEANUP(x509_cert_freep) struct x509_cert *root = issue(&ca, "ark.pem");
-    struct x509_description server = {
+
+    return issue(&ca, "ark.pem");
+}
+
+/* A server's certificate, or one for an authority in its place. */
+static struct x509_cert *issue_server(const struct x509_cert *root, bool ca, const char *file)
+{
+    const struct x509_description server = {
         .subject = (const struct x509_name_part[]){ { "CN", "vault" } },
         .n_subject = 1,
         .serial = 128,
@@ -194,6 +214,7 @@ static void issues_chains_for_tls(void **state)
         .key = server_key,
         .issuer = root,
         .issuer_key = root_key,
+        .ca = ca,
         .key_usage = X509_USE_DIGITAL_SIGNATURE | X509_USE_KEY_ENCIPHERMENT,
         .server_auth = true,
         .key_ids = true,
@@ -201,14 +222,21 @@ static void issues_chains_for_tls(void **state)
         .n_dns_names = 4,
     };
 
+    return issue(&server, file);
+}
+
+static void issues_chains_for_tls(void **state)
+{
+    CLEANUP(x509_cert_freep) struct x509_cert *root = issue_local_ca();
+
     (void)state;
-    x509_cert_free(issue(&server, "leaf.pem"));
+    x509_cert_free(issue_server(root, false, "leaf.pem"));
     judge("openssl verify -x509_strict -purpose sslserver -verify_hostname a.v.localhost "
           "-CAfile ark.pem leaf.pem",
-          0, (const char *[]){ "leaf.pem: OK", NULL });
-    judge("openssl verify -x509_strict -verify_ip ::1 -CAfile ark.pem leaf.pem", 0,
+          NULL, 0, (const char *[]){ "leaf.pem: OK", NULL });
+    judge("openssl verify -x509_strict -verify_ip ::1 -CAfile ark.pem leaf.pem", NULL, 0,
           (const char *[]){ "leaf.pem: OK", NULL });
-    judge("openssl verify -verify_hostname vault -CAfile ark.pem leaf.pem", 2,
+    judge("openssl verify -verify_hostname vault -CAfile ark.pem leaf.pem", NULL, 2,
           (const char *[]){ "hostname mismatch", NULL });
     judge_by_python("ark.pem", (const char *[]){ "serial 18446744073709551615\n",
                                                  "subject CN=Local CA,O=Lokal Ü\n",
@@ -223,10 +251,12 @@ static void issues_chains_for_tls(void **state)
                                       "DNSName:*.v.localhost IPAddress:127.0.0.1 IPAddress:::1\n",
                                       "extension 2.5.29.14 False", "extension 2.5.29.35 False",
                                       NULL });
+}
 
-    /* an authority below one that allows none */
-    server.ca = true;
-    CLEANUP(x509_cert_freep) struct x509_cert *below = issue(&server, "ask.pem");
+static void limits_the_length_of_chains(void **state)
+{
+    CLEANUP(x509_cert_freep) struct x509_cert *root = issue_local_ca();
+    CLEANUP(x509_cert_freep) struct x509_cert *below = issue_server(root, true, "ask.pem");
     const struct x509_description deep = {
         .subject = (const struct x509_name_part[]){ { "CN", "deep" } },
         .n_subject = 1,
@@ -236,8 +266,10 @@ static void issues_chains_for_tls(void **state)
         .issuer = below,
         .issuer_key = server_key,
     };
+
+    (void)state;
     x509_cert_free(issue(&deep, "leaf.pem"));
-    judge("openssl verify -CAfile ark.pem -untrusted ask.pem leaf.pem", 2,
+    judge("openssl verify -CAfile ark.pem -untrusted ask.pem leaf.pem", NULL, 2,
           (const char *[]){ "path length constraint exceeded", NULL });
 }
 
@@ -268,7 +300,7 @@ static void signs_with_the_algorithm_that_was_asked_for(void **state)
         };
 
         x509_cert_free(issue(&d, "ark.pem"));
-        judge("openssl verify -check_ss_sig -CAfile ark.pem ark.pem", 0,
+        judge("openssl verify -check_ss_sig -CAfile ark.pem ark.pem", NULL, 0,
               (const char *[]){ "ark.pem: OK", NULL });
         judge_by_python("ark.pem", (const char *[]){ cases[i].oid, NULL });
     }
@@ -322,7 +354,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(issues_chains_as_amd_does),
+        cmocka_unit_test(leaves_out_what_amd_leaves_out),
         cmocka_unit_test(issues_chains_for_tls),
+        cmocka_unit_test(limits_the_length_of_chains),
         cmocka_unit_test(signs_with_the_algorithm_that_was_asked_for),
         cmocka_unit_test(refuses_what_a_certificate_cannot_express),
     };
