@@ -267,6 +267,8 @@ def shared_cloud(folder):
 def cloud(shared_cloud):
     """The shared cloud without faults and with one key that this group may have."""
     shared_cloud.reset()
+    shared_cloud.set(thim_tcb=None, token_life_s=86399, clock_skew_s=0, federated_token=None, psp={"fail": None, "delay_ms": 0},
+                     vault={"allow_read": True, "allow_release": True, "attack": None})
     shared_cloud.import_oct("key1")
     shared_cloud.control("DELETE", "/journal")
     return shared_cloud
