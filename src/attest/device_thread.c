@@ -19,7 +19,7 @@
 #include <string.h>
 
 #define NAME_SIZE   64
-#define STACK_BYTES (256 * 1024)
+#define STACK_BYTES ((size_t)256 * 1024)
 
 #define SHUTTING_DOWN "the report source is being shut down"
 

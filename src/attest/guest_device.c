@@ -37,7 +37,7 @@ int guest_device_fetch(struct report_source *base,
                        const uint8_t report_data[static SNP_REPORT_DATA_SIZE],
                        uint8_t out_report[static SNP_REPORT_SIZE], struct err *e)
 {
-    const struct guest_device *d = CONTAINER_OF(base, struct guest_device, base);
+    struct guest_device *d = CONTAINER_OF(base, struct guest_device, base);
     struct guest_request req;
     const int fd = open(d->path, O_RDWR | O_CLOEXEC);
 

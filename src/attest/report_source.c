@@ -91,8 +91,8 @@ int source_first_new(struct report_source *const *sources, size_t n, struct repo
         return err_nomem(e);
     }
     f->base.ops = &first_ops;
-    f->n = n;
-    memcpy(f->sources, sources, n * sizeof(*sources));
+    for (f->n = 0; f->n < n; f->n++)
+        f->sources[f->n] = sources[f->n];
     *out = &f->base;
     return 0;
 }

@@ -141,7 +141,7 @@ static int load_variable(char *(*getenv_fn)(const char *name), const char *name,
     if (value == NULL)
         return 0;
     if (strlen(value) > UVM_FILE_MAX)
-        return err_set(e, ERR_PARSE, "%s is longer than %d bytes", name, UVM_FILE_MAX);
+        return err_set(e, ERR_PARSE, "%s is longer than %zu bytes", name, UVM_FILE_MAX);
     if (copy_trimmed(span_str(value), &copy, e) != 0)
         return err_wrap(e, "%s", name);
     if (copy == NULL)

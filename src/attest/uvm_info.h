@@ -7,7 +7,7 @@
 
 #include "azure/thim.h"
 
-#define UVM_FILE_MAX (1024 * 1024)
+#define UVM_FILE_MAX ((size_t)1024 * 1024)
 
 struct uvm_info {
     char *policy_b64;    /* as stored, trailing white space removed; NULL when there is none */

@@ -38,29 +38,35 @@ int vek_ext_parse_spl(struct span der, uint8_t *out, struct err *e)
     return 0;
 }
 
-static int parse_product(const struct x509_cert *c, const struct snp_product **out, struct err *e)
+static int parse_product_name(const struct x509_cert *c, struct span *out, struct err *e)
 {
-    struct span ext, name;
-    char quoted[32 + 16];
+    struct span ext;
 
     if (!x509_extension(c, OID_PRODUCT, &ext))
         return err_set(e, ERR_PARSE, "productName is missing or repeated");
-    if (!get_content(ext, TAG_IA5_STRING, &name))
+    if (!get_content(ext, TAG_IA5_STRING, out))
         return err_set(e, ERR_PARSE, "productName is not one IA5String");
-    *out = snp_product_by_name(name);
-    if (*out != NULL)
-        return 0;
-    str_quote(name, 32, quoted);
+    return 0;
+}
+
+static int fail_unknown(struct span product_name, struct err *e)
+{
+    char quoted[32 + 16];
+
+    str_quote(product_name, 32, quoted);
     return err_set(e, ERR_PARSE, "productName \"%s\" is unknown", quoted);
 }
 
 int vek_ext_parse(const struct x509_cert *c, struct vek_ext *out, struct err *e)
 {
     struct vek_ext ext = { 0 };
-    struct span csp_id;
+    struct span name, csp_id;
 
-    if (parse_product(c, &ext.product, e) != 0)
+    if (parse_product_name(c, &name, e) != 0)
         return -1;
+    ext.product = snp_product_by_name(name);
+    if (ext.product == NULL)
+        return fail_unknown(name, e);
     for (size_t i = 0; i < SNP_TCB_SIZE; i++)
         if (!x509_extension(c, ext.product->tcb[i].oid, &ext.spl[i]))
             return err_set(e, ERR_PARSE, "the %s SPL is missing or repeated",

@@ -48,22 +48,15 @@ static const struct row {
 };
 _Static_assert(ARRAY_LEN(rows) <= VERIFY_MAX_CHECKS, "findings have room for every check");
 
-static enum verify_result note(struct verify_check *c, enum verify_result result, const char *fmt,
-                               va_list ap)
-{
-    c->result = result;
-    vsnprintf(c->detail, sizeof(c->detail), fmt, ap);
-    return result;
-}
-
 enum verify_result verify_pass(struct verify_check *c, const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    note(c, VERIFY_PASS, fmt, ap);
+    vsnprintf(c->detail, sizeof(c->detail), fmt, ap);
     va_end(ap);
-    return VERIFY_PASS;
+    c->result = VERIFY_PASS;
+    return c->result;
 }
 
 enum verify_result verify_fail(struct verify_check *c, const char *fmt, ...)
@@ -71,9 +64,10 @@ enum verify_result verify_fail(struct verify_check *c, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    note(c, VERIFY_FAIL, fmt, ap);
+    vsnprintf(c->detail, sizeof(c->detail), fmt, ap);
     va_end(ap);
-    return VERIFY_FAIL;
+    c->result = VERIFY_FAIL;
+    return c->result;
 }
 
 enum verify_result verify_skip(struct verify_check *c, const char *fmt, ...)
@@ -81,19 +75,22 @@ enum verify_result verify_skip(struct verify_check *c, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    note(c, VERIFY_NOT_CHECKED, fmt, ap);
+    vsnprintf(c->detail, sizeof(c->detail), fmt, ap);
     va_end(ap);
-    return VERIFY_NOT_CHECKED;
+    c->result = VERIFY_NOT_CHECKED;
+    return c->result;
 }
 
-/* Code of the first check that should have given one of the facts. */
+/* Code of the first check that should have given one of the facts; every fact has a giver. */
 static const char *giver_of(unsigned facts)
 {
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if ((rows[i].gives & facts) != 0)
-            return rows[i].code;
-    assert(!"a check needs what none gives");
-    return "";
+    size_t i = 0;
+
+    while ((rows[i].gives & facts) == 0) {
+        i++;
+        assert(i < ARRAY_LEN(rows));
+    }
+    return rows[i].code;
 }
 
 /* Runs one check, or says why not. *have grows; *authentic falls with the first check that is not

@@ -13,6 +13,11 @@ static int64_t in_ms(int64_t ms)
     return clock_now_ms(clock_system()) + ms;
 }
 
+static bool is_set(const bool *flag)
+{
+    return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
 /* One caller on a thread of its own. */
 struct caller {
     pthread_t thread;
@@ -157,7 +162,7 @@ static void closing_sends_waiting_callers_away(void **state)
     fake_source_wait_started(&f, 1);
     usleep(50000);
     device_thread_close(d, 50); /* gives up on the report that is under way */
-    assert_false(closed);
+    assert_false(is_set(&closed));
     size_t n_refused = 0;
     fake_source_block(&f, false);
     for (size_t i = 0; i < N; i++) {
@@ -167,9 +172,9 @@ static void closing_sends_waiting_callers_away(void **state)
     assert_int_equal(n_refused, N - 1);
     assert_int_equal(fake_source_n_fetched(&f), 1);
     /* the thread that was left behind cleans up after itself */
-    for (int i = 0; i < 200 && !__atomic_load_n(&closed, __ATOMIC_ACQUIRE); i++)
+    for (int i = 0; i < 200 && !is_set(&closed); i++)
         usleep(10000);
-    assert_true(__atomic_load_n(&closed, __ATOMIC_ACQUIRE));
+    assert_true(is_set(&closed));
 }
 
 static void closing_waits_for_a_report_under_way(void **state)
@@ -188,7 +193,7 @@ static void closing_waits_for_a_report_under_way(void **state)
     fake_source_wait_started(&f, 1);
     fake_source_block(&f, false);
     device_thread_close(d, 20000);
-    assert_true(closed);
+    assert_true(is_set(&closed));
     pthread_join(c.thread, NULL);
     assert_int_equal(c.rc, 0);
     device_thread_close(NULL, 0);

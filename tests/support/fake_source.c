@@ -35,7 +35,7 @@ static void close_source(struct report_source *base)
     struct fake_source *f = CONTAINER_OF(base, struct fake_source, base);
 
     if (f->closed != NULL)
-        *f->closed = true;
+        __atomic_store_n(f->closed, true, __ATOMIC_RELEASE); /* maybe on another thread */
 }
 
 void fake_source_init(struct fake_source *f, const struct fake_answer *script, size_t n)
