@@ -21,7 +21,7 @@
 
 #define RESERVED_FILES   256 /* for everything that is not a caller's connection */
 #define MIN_CONNECTIONS  64
-#define CONNECTION_BYTES (16 * 1024) /* bounds a request's head; the answer's is made there too */
+#define CONNECTION_BYTES (8 * 1024) /* bounds a request's head; the answer's is made there too */
 #define EVENT_STACK_SIZE (512 * 1024)
 #define MAX_TICK_MS      1000
 #define MIN_TICK_MS      10
