@@ -19,10 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESERVED_FILES   256 /* for everything that is not a caller's connection */
-#define MIN_CONNECTIONS  64
-#define CONNECTION_BYTES (8 * 1024) /* bounds a request's head; the answer's is made there too */
-#define EVENT_STACK_SIZE (512 * 1024)
+#define RESERVED_FILES  256 /* for everything that is not a caller's connection */
+#define MIN_CONNECTIONS 64
+#define CONNECTION_BYTES                                                                           \
+    ((size_t)8 * 1024) /* bounds a request's head; the answer's is made there too */
+#define EVENT_STACK_SIZE ((size_t)512 * 1024)
 #define MAX_TICK_MS      1000
 #define MIN_TICK_MS      10
 #define SEND_MS          1000 /* for the last answers, when stopping */
@@ -137,11 +138,11 @@ static int start_daemon(struct httpd *h, struct err *e)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     h->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, h,
-        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_THREAD_STACK_SIZE, (size_t)EVENT_STACK_SIZE,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        h, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, h, MHD_OPTION_UNESCAPE_CALLBACK,
-        leave_escaped, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
+        MHD_OPTION_THREAD_STACK_SIZE, EVENT_STACK_SIZE, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_URI_LOG_CALLBACK,
+        on_request_line, h, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, h,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return h->daemon != NULL ? 0 : err_set(e, ERR_SYS, "starting the event thread failed");
 }

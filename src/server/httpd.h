@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 
-#define HTTPD_MAX_BODY        (1024 * 1024)
+#define HTTPD_MAX_BODY        ((size_t)1024 * 1024)
 #define HTTPD_MAX_WORKERS     256
 #define HTTPD_MAX_QUEUED      1024
 #define HTTPD_REQUEST_ID_SIZE 33

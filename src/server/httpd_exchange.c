@@ -24,7 +24,7 @@
 #include <strings.h>
 
 /* A sender whose body is refused may finish it up to here, so that it gets to read why. */
-#define MAX_UNWANTED (8 * 1024 * 1024)
+#define MAX_UNWANTED ((size_t)8 * 1024 * 1024)
 /* All bodies together: what is sent slowly by many must not fill the memory. */
 #define MAX_BODIES ((size_t)64 * 1024 * 1024)
 
@@ -250,6 +250,7 @@ static bool begin(struct httpd_exchange_env *env, struct httpd_exchange **out,
 static bool take_body(struct httpd_exchange *ex, struct span data)
 {
     struct err e;
+    uint8_t *lent;
 
     ex->n_received += data.n;
     if (!ex->is_refused) {
@@ -263,8 +264,10 @@ static bool take_body(struct httpd_exchange *ex, struct span data)
             ex->env->body_bytes += data.n;
         }
     }
-    /* Bodies hold bearer tokens, and the library frees its buffer as it is. */
-    mem_wipe((void *)(uintptr_t)data.p, data.n);
+    /* Bodies hold bearer tokens, and the library frees its buffer as it is. It is the library's
+     * to write to, and these bytes are done with: const only says that it lends them. */
+    memcpy(&lent, &data.p, sizeof(lent));
+    mem_wipe(lent, data.n);
     return ex->n_received <= MAX_UNWANTED;
 }
 

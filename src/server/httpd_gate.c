@@ -1,7 +1,8 @@
 /*
  * Why we accept ourselves and the library does not: in 0.9.75 its way to stop accepting
- * (MHD_quiesce_daemon) races with its own event thread and can abort the process; and only one
- * who accepts can make room first.
+ * (MHD_quiesce_daemon) and its event thread both take the listening socket out of the epoll set,
+ * without a lock, and whoever comes second aborts the process; and only one who accepts can make
+ * room first.
  *
  * States: open (accepting) -> shut (sockets closed, the rest goes on) -> closing (thread ends).
  * They only move forward, under the lock; the thread acknowledges "shut" by closing the sockets.
@@ -20,11 +21,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STACK_SIZE      (256 * 1024)
+#define STACK_SIZE      ((size_t)256 * 1024)
 #define MAX_LEAVING     64
 #define LEAVING_MS      2000
 #define CHUNK           16384
-#define LEAVING_BYTES   (8 * 1024 * 1024)
+#define LEAVING_BYTES   ((size_t)8 * 1024 * 1024)
 #define FULL_PAUSE_MS   10 /* connections that were cut are closed within about that time */
 #define SCARCE_PAUSE_MS 100
 

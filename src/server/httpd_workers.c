@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define STACK_SIZE (256 * 1024)
+#define STACK_SIZE ((size_t)256 * 1024)
 #define IDLE_S     30
 
 struct jobs {
@@ -208,6 +208,16 @@ static bool add_thread(struct httpd_workers *w)
     return true;
 }
 
+/* Whether one more job will get a thread in time to come. With the lock held. */
+static bool has_room(struct httpd_workers *w)
+{
+    if (w->queue.n + w->n_busy >= HTTPD_MAX_WORKERS + HTTPD_MAX_QUEUED)
+        return false;
+    if (w->queue.n < w->n_idle || w->n_threads == HTTPD_MAX_WORKERS)
+        return true;
+    return add_thread(w) || w->n_threads > 0;
+}
+
 enum httpd_submitted httpd_workers_submit(struct httpd_workers *w, struct httpd_ticket *ticket)
 {
     enum httpd_submitted answer = HTTPD_SUBMITTED;
@@ -215,10 +225,7 @@ enum httpd_submitted httpd_workers_submit(struct httpd_workers *w, struct httpd_
     pthread_mutex_lock(&w->lock);
     if (w->draining)
         answer = HTTPD_WORKERS_DRAINING;
-    else if (w->queue.n + w->n_busy >= HTTPD_MAX_WORKERS + HTTPD_MAX_QUEUED)
-        answer = HTTPD_WORKERS_FULL;
-    else if (w->queue.n >= w->n_idle && w->n_threads < HTTPD_MAX_WORKERS && !add_thread(w) &&
-             w->n_threads == 0)
+    else if (!has_room(w))
         answer = HTTPD_WORKERS_FULL;
     if (answer == HTTPD_SUBMITTED) {
         ticket->outcome = HTTPD_PENDING;
