@@ -29,6 +29,7 @@
 #define PIECE_SIZE     (16 * 1024)
 #define STALL_SLICE_MS 50
 #define FILLER         ' '
+#define TLS_PRIORITIES "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1" /* as the real services */
 
 struct simhttpd {
     struct MHD_Daemon *daemon;
@@ -333,6 +334,7 @@ static struct MHD_Daemon *start_daemon(struct simhttpd *s, const struct simhttpd
     const struct MHD_OptionItem tls_options[] = {
         { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)config->cert },
         { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)config->key },
+        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES },
         { MHD_OPTION_END, 0, NULL },
     };
     const struct MHD_OptionItem no_options[] = { { MHD_OPTION_END, 0, NULL } };
@@ -342,10 +344,9 @@ static struct MHD_Daemon *start_daemon(struct simhttpd *s, const struct simhttpd
         MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_CONNECTION_LIMIT, SIMHTTPD_MAX_CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)MEMORY_LIMIT, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE,
-        MHD_OPTION_LISTEN_BACKLOG_SIZE, SIMHTTPD_MAX_CONNECTIONS,
-        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_URI_LOG_CALLBACK, begin, s,
-        MHD_OPTION_NOTIFY_COMPLETED, end, s, MHD_OPTION_NOTIFY_CONNECTION, notify_connection, s,
-        MHD_OPTION_ARRAY, tls ? tls_options : no_options, MHD_OPTION_END);
+        MHD_OPTION_LISTEN_BACKLOG_SIZE, SIMHTTPD_MAX_CONNECTIONS, MHD_OPTION_URI_LOG_CALLBACK,
+        begin, s, MHD_OPTION_NOTIFY_COMPLETED, end, s, MHD_OPTION_NOTIFY_CONNECTION,
+        notify_connection, s, MHD_OPTION_ARRAY, tls ? tls_options : no_options, MHD_OPTION_END);
 }
 
 int simhttpd_start(const struct simhttpd_config *config, struct simhttpd **out, struct err *e)
