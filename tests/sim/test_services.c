@@ -89,69 +89,53 @@ static void imds_tells_the_client_id_that_was_asked_for(void **state)
 
 static void imds_refuses_as_documented(void **state)
 {
-#define GOOD TOKEN "?api-version=2018-02-01&resource=https%3A%2F%2Fvault.azure.net"
+#define QUERY "?api-version=2018-02-01"
+#define GOOD  TOKEN QUERY "&resource=https%3A%2F%2Fvault.azure.net"
+#define CALLER                                                                                     \
+    {                                                                                              \
+        "Metadata", "true"                                                                         \
+    }
     static const struct {
-        struct sim_fixture_request r;
+        const char *method, *target, *headers[2][2];
         int status;
         const char *error;
     } cases[] = {
-        { { .target = GOOD }, 400, "bad_request_102" },
-        { { .target = GOOD, .headers = { { "Metadata", "false" } } }, 400, "bad_request_102" },
-        { { .target = GOOD,
-            .headers = { { "Metadata", "true" }, { "X-Forwarded-For", "1.2.3.4" } } },
+        { "GET", GOOD, { { 0 } }, 400, "bad_request_102" },
+        { "GET", GOOD, { { "Metadata", "false" } }, 400, "bad_request_102" },
+        { "GET", GOOD, { CALLER, { "X-Forwarded-For", "1.2.3.4" } }, 400, "invalid_request" },
+        { "POST", GOOD, { CALLER }, 405, "method_not_allowed" },
+        { "GET", TOKEN "?resource=https://x.y", { CALLER }, 400, "Bad request. api-version" },
+        { "GET",
+          TOKEN "?api-version=2017-01-01&resource=https://x.y",
+          { CALLER },
           400,
-          "invalid_request" },
-        { { .target = GOOD, .method = "POST", .headers = { { "Metadata", "true" } } },
-          405,
-          "method_not_allowed" },
-        { { .target = TOKEN "?resource=https://x.y", .headers = { { "Metadata", "true" } } },
-          400,
-          "Bad request. api-version is invalid" },
-        { { .target = TOKEN "?api-version=2017-01-01&resource=https://x.y",
-            .headers = { { "Metadata", "true" } } },
-          400,
-          "Bad request. api-version is invalid" },
-        { { .target = TOKEN "?api-version=2018-02-01", .headers = { { "Metadata", "true" } } },
-          400,
-          "invalid_request" },
-        { { .target = GOOD "&resource=https://x.y", .headers = { { "Metadata", "true" } } },
-          400,
-          "invalid_request" },
-        { { .target = GOOD "&client_id=", .headers = { { "Metadata", "true" } } },
-          400,
-          "invalid_request" },
-        { { .target = GOOD "&client_id=a&object_id=b", .headers = { { "Metadata", "true" } } },
-          400,
-          "invalid_request" },
-        { { .target = TOKEN "?api-version=2018-02-01&resource=vault",
-            .headers = { { "Metadata", "true" } } },
-          400,
-          "invalid_resource" },
-        { { .target = TOKEN "?api-version=2018-02-01&resource=%zz",
-            .headers = { { "Metadata", "true" } } },
-          400,
-          "invalid_request" },
-        { { .target = "/metadata/identity/nowhere", .headers = { { "Metadata", "true" } } },
-          401,
-          "unknown_source" },
-        { { .target = "/metadata/nowhere", .headers = { { "Metadata", "true" } } },
-          404,
-          "not_found" },
-        { { .target = "/metadata/THIM/amd/certification" }, 400, "bad_request_102" },
-        { { .target = "/metadata/THIM/amd/other", .headers = { { "Metadata", "true" } } },
-          404,
-          "not_found" },
+          "Bad request. api-version" },
+        { "GET", TOKEN QUERY, { CALLER }, 400, "invalid_request" },
+        { "GET", TOKEN QUERY "&resource=", { CALLER }, 400, "invalid_request" },
+        { "GET", GOOD "&resource=https://x.y", { CALLER }, 400, "invalid_request" },
+        { "GET", GOOD "&client_id=", { CALLER }, 400, "invalid_request" },
+        { "GET", GOOD "&client_id=a&object_id=b", { CALLER }, 400, "invalid_request" },
+        { "GET", TOKEN QUERY "&resource=vault", { CALLER }, 400, "invalid_resource" },
+        { "GET", TOKEN QUERY "&resource=%zz", { CALLER }, 400, "invalid_request" },
+        { "GET", "/metadata/identity/nowhere", { CALLER }, 401, "unknown_source" },
+        { "GET", "/metadata/nowhere", { CALLER }, 404, "not_found" },
+        { "GET", "/metadata/THIM/amd/certification", { { 0 } }, 400, "bad_request_102" },
+        { "GET", "/metadata/THIM/amd/other", { CALLER }, 404, "not_found" },
     };
     struct sim_fixture *f = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct sim_fixture_request r = cases[i].r;
-        r.listener = SIM_PLAIN;
+        struct sim_fixture_request r = { .listener = SIM_PLAIN,
+                                         .method = cases[i].method,
+                                         .target = cases[i].target };
+        memcpy(r.headers, cases[i].headers, sizeof(cases[i].headers));
         CLEANUP(json_freep) json_t *answer = ask(f, &r, cases[i].status);
         if (!str_starts_with(sim_fixture_string(answer, "error"), cases[i].error))
             fail_msg("row %zu: %s", i, sim_fixture_string(answer, "error"));
     }
+#undef QUERY
 #undef GOOD
+#undef CALLER
 }
 
 static void thim_gives_the_chain_of_the_processor(void **state)
