@@ -24,7 +24,8 @@ enum akv_refusal akv_classify(int status, struct span body);
  * POST https://<vault>/keys/<key>/release?api-version=7.4 with {"target": token}.
  * out_jws      the signed answer, unverified; the caller's
  * out_refusal  set on every return
- * Fails: as http_call(); ERR_PARSE (no "value"). Tokens are masked in what is quoted.
+ * Fails: as http_call(); ERR_PARSE (no "value"); ERR_ARG for a token with characters that no token
+ * has, which could break out of a header or a JSON string. Tokens are masked in what is quoted.
  */
 MUST_CHECK int akv_release(const struct http_env *env, const struct endpoint *vault,
                            const struct key_ref *key, const char *attestation_token,
@@ -33,7 +34,7 @@ MUST_CHECK int akv_release(const struct http_env *env, const struct endpoint *va
 
 /*
  * GET https://<vault>/keys/<key>?api-version=7.4 and the decoded release_policy.data of it.
- * Fails: as http_call(); ERR_PARSE; ERR_CHECK when the key has no release policy.
+ * Fails: as http_call(); ERR_PARSE; ERR_ARG as above; ERR_CHECK when the key has no release policy.
  */
 MUST_CHECK int akv_get_release_policy(const struct http_env *env, const struct endpoint *vault,
                                       const struct key_ref *key, const char *bearer,

@@ -4,6 +4,10 @@
  *
  * Tokens are cached for each resource, refreshed ahead of their end in the background while the
  * old one is still good, and asked for by one caller at a time. Safe for many threads.
+ *
+ * Counts skr_token_requests_total{kind,result} (kind: workload_identity, managed_identity),
+ * skr_token_cache_total{result} (hit, miss, wait) and sets skr_token_expiry_seconds{resource}, the
+ * Unix time at which the token in hand ends.
  */
 #ifndef AZURE_IDENTITY_H
 #define AZURE_IDENTITY_H
@@ -20,10 +24,12 @@ struct identity_config {
     const char *authority_host; /* AZURE_AUTHORITY_HOST: URL, or NULL: the cloud of the vault */
 };
 
-/* config's strings are copied; env is borrowed and outlives the object. */
+/* config's strings are copied; env is borrowed and outlives the object.
+ * Fails: ERR_ARG for an address that is no URL of a host (authority_host: also for plain http), or
+ * a tenant that is no tenant's name. What the kind in use does not need is not looked at. */
 MUST_CHECK int identity_new(const struct identity_config *config, const struct http_env *env,
                             struct identity **out, struct err *e);
-void identity_free(struct identity *id); /* waits for a refresh that is under way */
+void identity_free(struct identity *id); /* waits for a refresh under way: 8 s at most */
 
 /*
  * A bearer token for a resource such as "https://vault.azure.net"; the caller's.

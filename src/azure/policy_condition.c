@@ -6,7 +6,6 @@
  */
 #include "azure/policy_condition.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +50,9 @@ static bool operator_find(const char *name, enum policy_operator *out)
 /* An integer that the parser had to keep as a real is written as the integer it is. */
 static void format_real(double v, char out[static NUMBER_SIZE])
 {
-    if (fabs(v) < 0x1p63 && v == trunc(v)) {
+    const bool small = v > -0x1p63 && v < 0x1p63;
+
+    if (small && (double)(long long)v == v) {
         snprintf(out, NUMBER_SIZE, "%lld", (long long)v);
         return;
     }

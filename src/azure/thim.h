@@ -11,7 +11,7 @@ struct thim_certs {
     char *chain_pem;   /* ASK, ARK; as delivered */
     char *tcbm;        /* hexadecimal text, as delivered */
     uint64_t tcb;      /* the same as a number */
-    int64_t max_age_s; /* cacheControl, 0 when absent or not a number */
+    int64_t max_age_s; /* cacheControl, at most a year; 0: absent or not a number */
 };
 
 void thim_certs_done(struct thim_certs *c);

@@ -222,9 +222,15 @@ static void a_refusal_is_final_and_the_assertion_stays_secret(void **state)
     assert_null(strstr(e.msg, "eyJhbGciOiJSUzI1NiJ9"));
     assert_int_equal(token_service_asked(&f.service), 1);
 
+    /* Nor is one that does not look like a token. */
+    write_token(&f, "plain-and-opaque-assertion");
+    token_service_answer(&f.service, 400, "bad: plain-and-opaque-assertion in request #");
+    assert_fails(ERR_HTTP, "in request 2", ask(&f, VAULT, NULL, &token, &e));
+    assert_null(strstr(e.msg, "opaque"));
+
     token_service_answer(&f.service, 503, "#");
     assert_fails(ERR_HTTP, "503", ask(&f, VAULT, NULL, &token, &e));
-    assert_int_equal(token_service_asked(&f.service), 5);
+    assert_int_equal(token_service_asked(&f.service), 6);
     teardown(&f);
 }
 

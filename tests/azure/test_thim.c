@@ -136,6 +136,30 @@ static void fetches_by_the_metadata_services_rules(void **state)
     fake_http_finish(&http);
 }
 
+/* Refuses to serve a request that might go through a proxy. */
+static void check_direct(struct http_client *c, struct http_exchange *x)
+{
+    struct err e;
+
+    assert_true(x->request->no_proxy);
+    err_set(&e, ERR_TLS, "no certificates today");
+    x->done(x, &e);
+}
+
+static void never_asks_through_a_proxy(void **state)
+{
+    static const struct http_client_ops ops = { check_direct, NULL };
+    struct http_client client = { &ops };
+    struct thim_certs c = { 0 };
+    struct fake_clock clk;
+    struct err e;
+
+    fake_clock_init(&clk, 1700000000);
+    const struct http_env env = { &client, &clk.base, NULL, 20000 };
+    assert_fails(ERR_TLS, "no certificates today",
+                 thim_fetch(&env, THIM_DEFAULT_URL, clk.ms + 50000, &c, &e));
+}
+
 static void says_where_it_failed(void **state)
 {
     static const struct {
@@ -176,6 +200,7 @@ int main(void)
         cmocka_unit_test(a_strange_cache_control_counts_as_none),
         cmocka_unit_test(refuses_crooked_answers),
         cmocka_unit_test(fetches_by_the_metadata_services_rules),
+        cmocka_unit_test(never_asks_through_a_proxy),
         cmocka_unit_test(says_where_it_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

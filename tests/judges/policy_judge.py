@@ -9,8 +9,10 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 from decimal import Decimal
 
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(tempfile.gettempdir(), "hypothesis"))
 try:
     import pytest
     from hypothesis import HealthCheck, given, settings, strategies as st
@@ -36,7 +38,8 @@ def real_text(x):
     point = len(digits) + exponent - 1  # the exponent in scientific notation
     text = "".join(map(str, digits))
     if -4 <= point < len(digits):
-        text = "0." + "0" * (-point - 1) + text if point < 0 else (text[:point + 1] + "." + text[point + 1:]).rstrip(".")
+        whole, rest = (text[:point + 1], text[point + 1:]) if point >= 0 else ("0", "0" * (-point - 1) + text)
+        text = whole + ("." + rest if rest else "")
     else:
         text = text[0] + ("." + text[1:] if len(text) > 1 else "") + "e%+03d" % point
     return ("-" if sign else "") + text
@@ -113,7 +116,9 @@ def leaf_of(node):
     if not isinstance(operator, str) or operator.lower() not in known:
         raise NotAPolicy
     operator = known[operator.lower()]
-    if text_of(value) is None or (operator == "exists" and (is_number(value) or text_of(value) not in ("true", "false"))):
+    if text_of(value) is None:
+        raise NotAPolicy
+    if operator == "exists" and (is_number(value) or text_of(value) not in ("true", "false")):
         raise NotAPolicy
     return claim, operator, value
 
@@ -163,8 +168,9 @@ def evaluate(policy, claims):
             return {"ok": True, "satisfied": True, "failed": None, "authority": name}
     if judged:
         return {"ok": True, "satisfied": False, "failed": judged[0][1], "authority": judged[0][0]}
+    required = names[0] if len(names) == 1 else names
     return {"ok": True, "satisfied": False, "authority": None,
-            "failed": [{"claim": "iss", "required": names[0] if len(names) == 1 else names, "actual": claims.get("iss")}]}
+            "failed": [{"claim": "iss", "required": required, "actual": claims.get("iss")}]}
 
 
 # ---------------------------------------------------------------- asking ours
@@ -232,9 +238,10 @@ def ours():
 # ---------------------------------------------------------------- what is asked
 NAMES = ["a", "b", "a.b", "a.b.c", "b.c", "a.", ".a", "x-ms-vmpl", "x-ms-x.y", "none", "iss"]
 SCALARS = ["", "0", "1", "1.0", "true", "false", "True", "null", "x", "X", "\u00e9", "1e+20", "0.1", "-1", 0, 1, -1, 7,
-           2**53, 2**53 + 1, 2**63 - 1, -2**63, True, False, 0.0, -0.0, 1.0, 0.1, 1.5, 1e15, 1e16, 1e20, 1e-5, 1e300,
-           123456.789, float(2**53), float(2**63)]
-ISSUERS = ["https://a.attest.azure.net", "https://a.attest.azure.net/", "https://b.attest.azure.net", "https://a.attest.azure.net//"]
+           2**53, 2**53 + 1, 2**63 - 1, -2**63, 10**15, "1000000000000000", "1e+15", True,
+           False, 0.0, -0.0, 1.0, 0.1, 1.5, 1e15, 1e16, 1e20, 1e-5, 1e300, 123456.789, float(2**53), float(2**63)]
+ISSUERS = ["https://a.attest.azure.net", "https://a.attest.azure.net/", "https://a.attest.azure.net//",
+           "https://b.attest.azure.net"]
 CONTAINERS = [None, {}, [], [0], ["x"], {"a": 1}]
 
 
@@ -249,7 +256,8 @@ def make_leaf(draw):
     value = draw([True, False, "true", "false"]) if operator == "exists" else draw(SCALARS)
     if draw(6):
         return {spelled(draw, "claim"): claim, spelled(draw, operator): value}
-    return {spelled(draw, "claim"): claim, spelled(draw, "condition"): spelled(draw, operator), spelled(draw, "value"): value}
+    return {spelled(draw, "claim"): claim, spelled(draw, "condition"): spelled(draw, operator),
+            spelled(draw, "value"): value}
 
 
 def make_group(draw, depth):
@@ -286,11 +294,10 @@ def spoil(draw, policy):
     node = draw(nodes)
     value = draw(CONTAINERS + SCALARS)
     if isinstance(node, list):
-        node[draw(len(node)) if node else 0:][:1] = [value]
-        if node and draw(2):
-            node[draw(len(node))] = value
+        node[draw(len(node))] = value
     else:
-        node[draw(["claim", "equals", "less", "EXISTS", "condition", "value", "anyOf", "ALLOF", "authority", "version", "x"])] = value
+        node[draw(["claim", "equals", "less", "EXISTS", "condition", "value", "anyOf", "ALLOF", "authority",
+                   "version", "x"])] = value
         if draw(2):
             node.pop(draw(sorted(node)))
 
@@ -331,21 +338,30 @@ def make_case(draw):
     return policy, claims
 
 
+def kind_of(verdict):
+    if not verdict["ok"]:
+        return "no policy"
+    if verdict["satisfied"]:
+        return "satisfied"
+    if verdict["authority"] is None:
+        return "no authority"
+    return "failed" if len(verdict["failed"]) == 1 else "several failed"
+
+
 def test_random_policies(ours):
-    """Thousands of cases of a fixed seed; each kind of outcome must really occur."""
+    """4,000 cases of a fixed seed; each kind of outcome must really occur."""
     rng = random.Random(2024)
     seen = {"no policy": 0, "satisfied": 0, "no authority": 0, "failed": 0, "several failed": 0}
-    for _ in range(6000):
+    for _ in range(4000):
         policy, claims = make_case(drawer(rng))
         want = compare(policy, claims, ours.ask(policy, claims))
-        kind = ("no policy" if not want["ok"] else "satisfied" if want["satisfied"] else
-                "no authority" if want["authority"] is None else "failed" if len(want["failed"]) == 1 else "several failed")
-        seen[kind] += 1
+        seen[kind_of(want)] += 1
     print(seen)
     assert min(seen.values()) > 100, seen
 
 
-numbers = st.integers(-2**63, 2**63 - 1) | st.integers(0, 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-3, 3)
+reals = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.integers(-2**63, 2**63 - 1) | st.integers(0, 2**70) | reals | st.integers(-3, 3)
 texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=4)
 scalars = st.booleans() | numbers | texts
 
@@ -358,7 +374,7 @@ def near_pairs(draw):
     return a, draw(st.sampled_from([a, t, t.upper(), t + "0", t.lstrip("-")]) | scalars)
 
 
-@settings(max_examples=800, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(near_pairs(), st.sampled_from(OPERATORS[:-1]))
 def test_any_two_values(ours, pair, operator):
     required, actual = pair
@@ -367,7 +383,7 @@ def test_any_two_values(ours, pair, operator):
     compare(policy, claims, ours.ask(policy, claims))
 
 
-@settings(max_examples=400, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_shrinkable_policies(ours, rng):
     """The same cases again, driven by hypothesis: a difference is reported in its smallest form."""
