@@ -1,6 +1,7 @@
 """Releases of the simulated vaults as jwcrypto, cryptography and the openssl command see them."""
 
 import base64
+import concurrent.futures
 import functools
 import hashlib
 import json
@@ -248,6 +249,29 @@ def test_creates_keys_that_can_be_released(cloud, vault, tmp_path, body, kty):
         wanted = payload["response"]["key"]["key"]["n" if kty == "RSA" else "x"]
         assert int.from_bytes(cloudsim.unb64u(wanted), "big") == \
             (public.n if kty == "RSA" else public.x)
+
+
+def test_many_callers_at_once_get_their_own_answers(cloud, vault):
+    """Readers and writers of the same store; under the thread sanitizer this is the test of locks."""
+    tokens = cloud.token(RUNTIME), cloud.bearer(vault)
+
+    def call(i):
+        name = "key%d" % (i % 3)
+        ask = lambda method, path, body: cloud.https(
+            vault, method, path + "?api-version=7.4", body, {"Authorization": "Bearer " + tokens[1]})
+        made = ask("PUT", "/keys/" + name, oct_body(cloud))
+        assert made.status == 200
+        patched = ask("PATCH", "/keys/" + name, {"attributes": {"enabled": True}})
+        assert patched.status == 200
+        got = ask("POST", "/keys/%s/release" % name, {"target": tokens[0], "nonce": str(i)})
+        assert got.status == 200, got.body
+        assert ask("GET", "/keys/%s/versions" % name, None).status == 200
+        payload = json.loads(cloudsim.unb64u(got.json["value"].split(".")[1]))
+        assert payload["request"]["nonce"] == str(i) and unwrapped(payload) == OCT
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(call, i) for i in range(32)]:
+            done.result()
 
 
 # -- who may --------------------------------------------------------------------------------------

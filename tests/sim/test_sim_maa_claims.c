@@ -114,8 +114,8 @@ static void takes_each_claim_from_its_field(void **state)
     CLEANUP(buf_done) struct buf out = { 0 };
     CLEANUP(buf_done) struct buf hex = { 0 };
     static const char *const texts[] = {
-        "{\"exp\":1680259997,\"iat\":1680231197,\"iss\":\"https://x.attest.localhost:8443\","
-        "\"jti\":\"00ff\",\"nbf\":1680231197,\"x-ms-attestation-type\":\"sevsnpvm\",",
+        ("{\"exp\":1680259997,\"iat\":1680231197,\"iss\":\"https://x.attest.localhost:8443\","
+         "\"jti\":\"00ff\",\"nbf\":1680231197,\"x-ms-attestation-type\":\"sevsnpvm\","),
         "\"x-ms-sevsnpvm-bootloader-svn\":3,",
         "\"x-ms-sevsnpvm-tee-svn\":1,",
         "\"x-ms-sevsnpvm-snpfw-svn\":8,",
