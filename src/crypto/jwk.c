@@ -131,7 +131,7 @@ static int fill_rsa(json_t *jwk, struct span material, const json_t *peer, struc
 
     if (pkcs8_parse_rsa(material, &numbers, e) != 0)
         return -1;
-    for (size_t i = 0; i < RSA_NUMBERS; i++) {
+    for (enum rsa_number i = 0; i < RSA_NUMBERS; i++) {
         const bool public = i == RSA_NUMBER_N || i == RSA_NUMBER_E;
         if (set_public(jwk, public ? peer : NULL, rsa_numbers_name(i), &numbers.v[i], e) != 0)
             return -1;
@@ -196,7 +196,7 @@ int jwk_to_rsa(const json_t *jwk, struct rsa_key **out, struct err *e)
         return -1;
     if (kty == NULL || strcmp(kty, "RSA") != 0)
         return err_set(e, ERR_CHECK, "the JWK does not hold an RSA key");
-    for (size_t i = 0; i < RSA_NUMBERS; i++) {
+    for (enum rsa_number i = 0; i < RSA_NUMBERS; i++) {
         CLEANUP(buf_done) struct buf number = { 0 };
         const char *text = NULL;
         if (json_get_string(jwk, rsa_numbers_name(i), &text, e) != 0)

@@ -127,7 +127,7 @@ static int read_rsa(struct span key, struct rsa_numbers *out, struct err *e)
         return err_set(e, ERR_PARSE, "the PKCS#8 does not hold a PKCS#1 private key");
     if (version.p[0] == 1)
         return err_set(e, ERR_CHECK, "an RSA key of more than two primes");
-    for (size_t i = 0; i < RSA_NUMBERS; i++) {
+    for (enum rsa_number i = 0; i < RSA_NUMBERS; i++) {
         if (!take_number(&body, &number))
             return err_set(e, ERR_PARSE, "RSA key: \"%s\" is missing", rsa_numbers_name(i));
         if (rsa_numbers_set(out, i, number, e) != 0)

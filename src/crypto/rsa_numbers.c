@@ -61,7 +61,7 @@ static int work_init(struct work *w, const struct rsa_numbers *k, struct err *e)
     w->product = BN_new();
     if (w->ctx == NULL || w->product == NULL)
         return pkey_fail(e, ERR_NOMEM, "checking an RSA key");
-    for (size_t i = 0; i < RSA_NUMBERS; i++) {
+    for (enum rsa_number i = 0; i < RSA_NUMBERS; i++) {
         if (k->v[i].n > BITS_MAX / 8)
             return err_set(e, ERR_CHECK, "RSA key: \"%s\" is too long", rsa_numbers_name(i));
         w->v[i] = BN_bin2bn(k->v[i].p, (int)k->v[i].n, NULL);

@@ -181,7 +181,7 @@ static struct run run_measure(struct span text)
             continue;
         }
         part++;
-        r.is_jose |= part == 3 && memcmp(text.p + r.n - 2, "eyJ", 3) == 0;
+        r.is_jose |= part == 3 && span_equal(span_of(text.p + r.n - 2, 3), span_str("eyJ"));
         r.has_case |= (c >= 'A' && c <= 'Z') || c == '_';
         r.has_word_only &= c > '9';
         r.n_long_parts += part == JWT_LONG_PART;

@@ -35,7 +35,7 @@ static json_t *text(const char *s)
 
     if (v != NULL)
         return v;
-    for (; s[n] != '\0' && n < sizeof(ascii) - 1; n++)
+    for (; n < sizeof(ascii) - 1 && s[n] != '\0'; n++)
         ascii[n] = (char)((unsigned char)s[n] < 0x80 ? s[n] : '?');
     ascii[n] = '\0';
     return json_string(ascii);

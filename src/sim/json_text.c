@@ -55,7 +55,7 @@ bool json_text_member(struct span object, const char *name, struct span *out)
         const size_t start = skip_blanks(object, skip_blanks(object, key_end) + 1);
         size_t end = skip_value(object, start);
         i = end + 1;
-        if (key_end - key != n + 1 || memcmp(object.p + key, name, n) != 0)
+        if (key_end - key != n + 1 || !span_equal(span_of(object.p + key, n), span_of(name, n)))
             continue;
         while (end > start && is_blank(object.p[end - 1]))
             end--;

@@ -213,8 +213,9 @@ static bool is_accepted_report(const struct sim *sim, struct span report)
     const size_t end = REPORT_DATA_AT + SNP_REPORT_DATA_SIZE;
 
     return wanted.n == SNP_REPORT_SIZE && report.n == SNP_REPORT_SIZE &&
-           memcmp(report.p, wanted.p, REPORT_DATA_AT) == 0 &&
-           memcmp(report.p + end, wanted.p + end, SNP_REPORT_SIZE - end) == 0;
+           span_equal(span_of(report.p, REPORT_DATA_AT), span_of(wanted.p, REPORT_DATA_AT)) &&
+           span_equal(span_of(report.p + end, SNP_REPORT_SIZE - end),
+                      span_of(wanted.p + end, SNP_REPORT_SIZE - end));
 }
 
 static int judge_accepted(struct span report, const struct bindings *b, struct err *e)
@@ -223,11 +224,13 @@ static int judge_accepted(struct span report, const struct bindings *b, struct e
 
     if (snp_report_parse(report, &r, e) != 0)
         return -1;
-    if (b->report_data != NULL && memcmp(r.report_data, b->report_data, SNP_REPORT_DATA_SIZE) != 0)
+    if (b->report_data != NULL && !span_equal(span_of(r.report_data, SNP_REPORT_DATA_SIZE),
+                                              span_of(b->report_data, SNP_REPORT_DATA_SIZE)))
         return err_set(e, ERR_CHECK,
                        "SHA256 hash of runtimeData doesn't match reportData "
                        "(report_data: of a report that is accepted unsigned)");
-    if (b->host_data != NULL && memcmp(r.host_data, b->host_data, SNP_HOST_DATA_SIZE) != 0)
+    if (b->host_data != NULL && !span_equal(span_of(r.host_data, SNP_HOST_DATA_SIZE),
+                                            span_of(b->host_data, SNP_HOST_DATA_SIZE)))
         return err_set(e, ERR_CHECK,
                        "SHA256 hash of initTimeData doesn't match hostData "
                        "(host_data: of a report that is accepted unsigned)");
