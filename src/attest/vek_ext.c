@@ -60,7 +60,7 @@ static int fail_unknown(struct span product_name, struct err *e)
 int vek_ext_parse(const struct x509_cert *c, struct vek_ext *out, struct err *e)
 {
     struct vek_ext ext = { 0 };
-    struct span name, csp_id;
+    struct span name = { 0 }, csp_id = { 0 };
 
     if (parse_product_name(c, &name, e) != 0)
         return -1;
