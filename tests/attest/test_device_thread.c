@@ -73,7 +73,7 @@ static void serves_callers_in_their_order(void **state)
     struct err e;
 
     fake_source_init(&f, a_report, 1);
-    fake_source_block(&f, true);
+    fake_source_allow(&f, 0);
     assert_ok(device_thread_new(&f.base, &d, &e));
     for (uint8_t i = 0; i < N; i++) {
         caller_start(&c[i], d, (uint8_t)(i + 1), 20000);
@@ -82,7 +82,7 @@ static void serves_callers_in_their_order(void **state)
         else
             usleep(30000); /* long enough to be in the queue before the next one starts */
     }
-    fake_source_block(&f, false);
+    fake_source_allow(&f, SIZE_MAX);
     for (size_t i = 0; i < N; i++)
         pthread_join(c[i].thread, NULL);
     for (uint8_t i = 0; i < N; i++)
@@ -119,7 +119,7 @@ static void a_caller_goes_away_at_its_deadline(void **state)
     struct err e;
 
     fake_source_init(&f, a_report, 1);
-    fake_source_block(&f, true);
+    fake_source_allow(&f, 0);
     assert_ok(device_thread_new(&f.base, &d, &e));
     caller_start(&busy, d, 1, 50);
     fake_source_wait_started(&f, 1);
@@ -135,12 +135,47 @@ static void a_caller_goes_away_at_its_deadline(void **state)
 
     /* the thread is still there, and the request of the one who left was never sent */
     caller_start(&last, d, 3, 20000);
-    fake_source_block(&f, false);
+    fake_source_allow(&f, SIZE_MAX);
     pthread_join(last.thread, NULL);
     assert_int_equal(last.rc, 0);
     assert_int_equal(last.report[0x50], 3);
     assert_int_equal(f.n_started, 2);
     assert_int_equal(f.first_bytes[1], 3);
+    device_thread_close(d, 1000);
+}
+
+static void *allow_one_then_all(void *source)
+{
+    usleep(50000);
+    fake_source_allow(source, 1);
+    usleep(50000);
+    fake_source_allow(source, SIZE_MAX);
+    return NULL;
+}
+
+/* The second request lies where the first one lay: a report that comes too late for the first must
+ * not end up there. */
+static void a_late_report_does_not_reach_the_next_caller(void **state)
+{
+    struct fake_source f;
+    struct device_thread *d = NULL;
+    pthread_t unblocker;
+    struct err e;
+
+    fake_source_init(&f, a_report, 1);
+    fake_source_allow(&f, 0);
+    assert_ok(device_thread_new(&f.base, &d, &e));
+    for (uint8_t turn = 1; turn <= 2; turn++) {
+        const uint8_t data[SNP_REPORT_DATA_SIZE] = { turn };
+        uint8_t report[SNP_REPORT_SIZE] = { 0 };
+
+        if (turn == 2)
+            assert_int_equal(pthread_create(&unblocker, NULL, allow_one_then_all, &f), 0);
+        const int rc = device_thread_fetch(d, data, in_ms(turn == 1 ? 50 : 20000), report, &e);
+        assert_int_equal(rc, turn == 1 ? -1 : 0);
+        assert_int_equal(report[0x50], turn == 1 ? 0 : 2);
+    }
+    pthread_join(unblocker, NULL);
     device_thread_close(d, 1000);
 }
 
@@ -155,7 +190,7 @@ static void closing_sends_waiting_callers_away(void **state)
 
     fake_source_init(&f, a_report, 1);
     f.closed = &closed;
-    fake_source_block(&f, true);
+    fake_source_allow(&f, 0);
     assert_ok(device_thread_new(&f.base, &d, &e));
     for (uint8_t i = 0; i < N; i++)
         caller_start(&c[i], d, (uint8_t)(i + 1), 20000);
@@ -164,7 +199,7 @@ static void closing_sends_waiting_callers_away(void **state)
     device_thread_close(d, 50); /* gives up on the report that is under way */
     assert_false(is_set(&closed));
     size_t n_refused = 0;
-    fake_source_block(&f, false);
+    fake_source_allow(&f, SIZE_MAX);
     for (size_t i = 0; i < N; i++) {
         pthread_join(c[i].thread, NULL);
         n_refused += c[i].rc != 0 && c[i].e.code == ERR_UNSUPPORTED;
@@ -187,11 +222,11 @@ static void closing_waits_for_a_report_under_way(void **state)
 
     fake_source_init(&f, a_report, 1);
     f.closed = &closed;
-    fake_source_block(&f, true);
+    fake_source_allow(&f, 0);
     assert_ok(device_thread_new(&f.base, &d, &e));
     caller_start(&c, d, 1, 20000);
     fake_source_wait_started(&f, 1);
-    fake_source_block(&f, false);
+    fake_source_allow(&f, SIZE_MAX);
     device_thread_close(d, 20000);
     assert_true(is_set(&closed));
     pthread_join(c.thread, NULL);
@@ -229,6 +264,7 @@ int main(void)
         cmocka_unit_test(serves_callers_in_their_order),
         cmocka_unit_test(a_failure_reaches_its_caller_only),
         cmocka_unit_test(a_caller_goes_away_at_its_deadline),
+        cmocka_unit_test(a_late_report_does_not_reach_the_next_caller),
         cmocka_unit_test(closing_sends_waiting_callers_away),
         cmocka_unit_test(closing_waits_for_a_report_under_way),
         cmocka_unit_test(names_the_source_in_use),

@@ -12,7 +12,7 @@ static int fetch(struct report_source *base, const uint8_t report_data[static SN
     if (turn < sizeof(f->first_bytes))
         f->first_bytes[turn] = report_data[0];
     pthread_cond_broadcast(&f->changed);
-    while (f->blocked)
+    while (f->n_fetched >= f->n_allowed)
         pthread_cond_wait(&f->changed, &f->lock);
     f->n_fetched++;
     const struct fake_answer a = f->script[turn < f->n_script ? turn : f->n_script - 1];
@@ -42,15 +42,17 @@ void fake_source_init(struct fake_source *f, const struct fake_answer *script, s
 {
     static const struct report_source_ops ops = { "fake", fetch, close_source };
 
-    *f = (struct fake_source){ .base = { &ops }, .script = script, .n_script = n };
+    *f = (struct fake_source){
+        .base = { &ops }, .script = script, .n_script = n, .n_allowed = SIZE_MAX
+    };
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->changed, NULL);
 }
 
-void fake_source_block(struct fake_source *f, bool blocked)
+void fake_source_allow(struct fake_source *f, size_t n)
 {
     pthread_mutex_lock(&f->lock);
-    f->blocked = blocked;
+    f->n_allowed = n;
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
 }

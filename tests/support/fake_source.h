@@ -20,13 +20,13 @@ struct fake_source {
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool blocked; /* fetch waits while this is set */
+    size_t n_allowed; /* fetches; further ones wait */
     size_t n_started, n_fetched;
     uint8_t first_bytes[64]; /* of the REPORT_DATA of each fetch */
 };
 
 void fake_source_init(struct fake_source *f, const struct fake_answer *script, size_t n);
-void fake_source_block(struct fake_source *f, bool blocked);
+void fake_source_allow(struct fake_source *f, size_t n); /* in all; SIZE_MAX from the start */
 void fake_source_wait_started(struct fake_source *f, size_t n);
 size_t fake_source_n_fetched(struct fake_source *f);
 
