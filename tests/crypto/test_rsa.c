@@ -189,6 +189,24 @@ static void says_the_same_whatever_does_not_decrypt(void **state)
     assert_does_not_decrypt(k, DIGEST_SHA256, buf_span(&cipher));
 }
 
+/* RFC 8017 §7.1.2 step 1b: as long as the modulus, even where its first byte is zero. */
+static void decrypts_whole_ciphertexts_only(void **state)
+{
+    CLEANUP(json_freep) json_t *data = key_data_load("oaep.json");
+    CLEANUP(rsa_key_freep) struct rsa_key *k = fixed_pair(data);
+    CLEANUP(buf_done) struct buf cipher = { 0 };
+    CLEANUP(buf_done) struct buf plain = { 0 };
+    struct err e;
+
+    do {
+        buf_done(&cipher);
+        assert_ok(rsa_oaep_encrypt(k, DIGEST_SHA256, span_str("message"), &cipher, &e));
+    } while (cipher.p[0] != 0);
+    assert_does_not_decrypt(k, DIGEST_SHA256, span_of(cipher.p + 1, cipher.n - 1));
+    assert_ok(rsa_oaep_decrypt(k, DIGEST_SHA256, buf_span(&cipher), &plain, &e));
+    assert_span_equal(buf_span(&plain), span_str("message"));
+}
+
 /* ---- public keys from outside ---- */
 
 static void reads_public_keys_of_three_kinds(void **state)
@@ -218,6 +236,9 @@ static void refuses_what_is_no_public_key(void **state)
         { "private", NULL, "neither a public key nor a certificate" },
         { "ec", NULL, "not an RSA key" },
         { "rsa-1024", NULL, "an RSA key of 1024 bits" },
+        { "spki and a byte", NULL, "does not hold a public key" },
+        { "pkcs1 and a byte", NULL, "does not hold a public key" },
+        { "certificate and a byte", NULL, "does not hold a public key" },
         { NULL, "", "no PEM file" },
         { NULL, "ssh-rsa AAAA", "not a PEM file" },
         { NULL, "-----BEGIN PUBLIC KEY-----\nAAAA", "not a PEM file" },
@@ -325,6 +346,7 @@ int main(void)
         cmocka_unit_test(decrypts_what_another_library_encrypted),
         cmocka_unit_test(encrypts_as_much_as_fits),
         cmocka_unit_test(says_the_same_whatever_does_not_decrypt),
+        cmocka_unit_test(decrypts_whole_ciphertexts_only),
         cmocka_unit_test(reads_public_keys_of_three_kinds),
         cmocka_unit_test(refuses_what_is_no_public_key),
         cmocka_unit_test(takes_numbers_with_leading_zeros),

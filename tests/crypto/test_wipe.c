@@ -15,12 +15,13 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PATTERN_SIZE 24
 #define MASK         0xa5
 #define CHUNK        (64 * 1024)
-#define MAPPING_MAX  (1ul << 30) /* larger ones are the shadow of a sanitizer */
+#define MAPPING_MAX  (32ul << 20) /* larger ones belong to a sanitizer */
 
 struct pattern {
     uint8_t masked[PATTERN_SIZE];
@@ -41,13 +42,22 @@ static bool is_at(const struct pattern *p, const uint8_t *at, bool backwards)
     return true;
 }
 
-static size_t count_in(const struct pattern *p, const uint8_t *bytes, size_t n)
+static size_t count_direction(const struct pattern *p, const uint8_t *at, size_t n, bool backwards)
 {
+    const int first = p->masked[backwards ? PATTERN_SIZE - 1 : 0] ^ MASK;
+    const uint8_t *const end = at + n;
     size_t found = 0;
 
-    for (size_t i = 0; i + PATTERN_SIZE <= n; i++)
-        found += is_at(p, bytes + i, false) || is_at(p, bytes + i, true);
+    while ((at = memchr(at, first, (size_t)(end - at))) != NULL && end - at >= PATTERN_SIZE) {
+        found += is_at(p, at, backwards);
+        at++;
+    }
     return found;
+}
+
+static size_t count_in(const struct pattern *p, const uint8_t *bytes, size_t n)
+{
+    return count_direction(p, bytes, n, false) + count_direction(p, bytes, n, true);
 }
 
 static size_t count_in_range(const struct pattern *p, int mem, uintptr_t from, uintptr_t to)
@@ -99,7 +109,7 @@ struct traces {
 
 static void traces_of(struct traces *t, const struct rsa_numbers *numbers)
 {
-    for (size_t i = RSA_NUMBER_D; i < RSA_NUMBERS; i++) {
+    for (enum rsa_number i = RSA_NUMBER_D; i < RSA_NUMBERS; i++) {
         CLEANUP(buf_done) struct buf text = { 0 };
         struct err e;
 
@@ -111,14 +121,14 @@ static void traces_of(struct traces *t, const struct rsa_numbers *numbers)
 
 static void assert_there(const struct traces *t, bool text)
 {
-    for (size_t i = RSA_NUMBER_D; i < RSA_NUMBERS; i++)
+    for (enum rsa_number i = RSA_NUMBER_D; i < RSA_NUMBERS; i++)
         if (count_copies(text ? &t->text[i] : &t->bytes[i]) == 0)
             fail_msg("\"%s\" is not found while it is in use", rsa_numbers_name(i));
 }
 
 static void assert_gone(const struct traces *t)
 {
-    for (size_t i = RSA_NUMBER_D; i < RSA_NUMBERS; i++) {
+    for (enum rsa_number i = RSA_NUMBER_D; i < RSA_NUMBERS; i++) {
         const size_t bytes = count_copies(&t->bytes[i]), text = count_copies(&t->text[i]);
         if (bytes + text != 0)
             fail_msg("\"%s\" was left behind, %zu times as bytes, %zu as text", rsa_numbers_name(i),
@@ -178,7 +188,7 @@ static void get_numbers(const struct rsa_key *k, struct rsa_numbers *out)
         [RSA_NUMBER_QI] = OSSL_PKEY_PARAM_RSA_COEFFICIENT1,
     };
 
-    for (size_t i = RSA_NUMBER_D; i < RSA_NUMBERS; i++) {
+    for (enum rsa_number i = RSA_NUMBER_D; i < RSA_NUMBERS; i++) {
         BIGNUM *n = NULL;
         uint8_t bytes[RSA_WRAP_BITS / 8];
         struct err e;
@@ -268,7 +278,30 @@ static void may_be_asked_for_again(void **state)
     assert_ok(wipe_install(&e));
 }
 
-int main(void)
+/* What the process below does: the exit code says whether it was refused. */
+static int install_late(void)
+{
+    struct err e = { 0 };
+
+    OPENSSL_free(OPENSSL_malloc(1));
+    return wipe_install(&e) == -1 && e.code == ERR_UNSUPPORTED ? 0 : 1;
+}
+
+static void comes_too_late_once_openssl_has_allocated(void **state)
+{
+    const pid_t pid = fork();
+    int status = 0;
+
+    if (pid == 0) {
+        execl("/proc/self/exe", "test_wipe", "late", (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(openssl_memory_moves_without_a_trace),
@@ -276,10 +309,12 @@ int main(void)
         cmocka_unit_test(a_released_key_leaves_nothing_behind),
         cmocka_unit_test(making_a_key_leaves_nothing_behind),
         cmocka_unit_test(may_be_asked_for_again),
+        cmocka_unit_test(comes_too_late_once_openssl_has_allocated),
     };
     struct err e;
 
-    /* José is linked in, and its constructor has made OpenSSL allocate by now. */
+    if (argc > 1)
+        return install_late();
     if (wipe_install(&e) != 0) {
         fprintf(stderr, "%s\n", e.msg);
         return 1;

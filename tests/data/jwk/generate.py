@@ -276,6 +276,12 @@ def refused():
 
 # ---- OAEP ----
 
+def pem_with(pem, behind):
+    first, *lines, last = pem.strip().split("\n")
+    return "\n".join([first, base64.b64encode(base64.b64decode("".join(lines)) + behind).decode(),
+                      last, ""])
+
+
 def oaep():
     key = rsa.generate_private_key(65537, 2048)
     message = bytes(range(32))
@@ -297,6 +303,8 @@ def oaep():
     out["certificate"] = subprocess.run(
         ["openssl", "req", "-x509", "-key", "/dev/stdin", "-subj", "/CN=test", "-days", "36500"],
         input=out["private"].encode(), check=True, capture_output=True).stdout.decode()
+    for kind in ("spki", "pkcs1", "certificate"):
+        out[kind + " and a byte"] = pem_with(out[kind], b"\0")
     out["ec"] = ec_key("P-256", 7).public_key().public_bytes(
         pem, form.SubjectPublicKeyInfo).decode()
     out["rsa-1024"] = rsa.generate_private_key(65537, 1024).public_key().public_bytes(
