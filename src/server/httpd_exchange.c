@@ -4,6 +4,7 @@
  *   receiving  step() collects the body                         event thread
  *   refused    it will be answered with a fault; what still     event thread
  *              comes is thrown away
+ *   settling   whole, has a route that waits; see complete()    event thread
  *   waiting    connection suspended, ticket PENDING             the pool, through the ticket only
  *   answered   response queued                                  event thread
  *
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 /* A sender whose body is refused may finish it up to here, so that it gets to read why. */
 #define MAX_UNWANTED ((size_t)8 * 1024 * 1024)
@@ -39,6 +41,7 @@ struct httpd_exchange {
     size_t n_received, n_accounted;
     const char *endpoint; /* label of the metrics */
     int64_t complete_ms;
+    const struct httpd_route *route; /* settling or waiting: the route */
     bool is_refused, is_early, is_waiting;
     enum httpd_fault fault; /* of a refused one */
     struct httpd_ticket ticket;
@@ -299,7 +302,7 @@ static bool deliver(struct httpd_exchange *ex)
 
 /* Hands the request to the workers. The connection has to be suspended before: a worker may be
  * done at once, and resuming what is not suspended yet is lost. */
-static bool submit(struct httpd_exchange *ex, const struct httpd_route *route)
+static bool submit(struct httpd_exchange *ex)
 {
     struct httpd_job *job;
     struct err e;
@@ -307,17 +310,16 @@ static bool submit(struct httpd_exchange *ex, const struct httpd_route *route)
     if (httpd_job_new(&job, &e) != 0)
         return answer_fault(ex, HTTPD_OVERLOADED);
     job->req = ex->req;
-    job->req.method = route->method; /* the connection's strings may be gone before a cut job */
-    job->req.path = route->path;
+    job->req.method = ex->route->method; /* the connection's may be gone before a cut job is */
+    job->req.path = ex->route->path;
     job->body = ex->body;
     ex->body = (struct buf){ 0 };
     job->req.body = buf_span(&job->body);
     job->out.retry_after_s = -1;
-    job->handle = route->handle;
+    job->handle = ex->route->handle;
     job->ctx = ex->env->config->ctx;
     ex->ticket.job = job;
     ex->is_waiting = true;
-    httpd_peers_move(ex->env->peers, ex->peer, HTTPD_PHASE_WAITING);
     MHD_suspend_connection(ex->connection);
     const enum httpd_submitted s = httpd_workers_submit(ex->env->workers, &ex->ticket);
     if (s != HTTPD_SUBMITTED) {
@@ -327,7 +329,12 @@ static bool submit(struct httpd_exchange *ex, const struct httpd_route *route)
     return true;
 }
 
-/* The request is here, whole. */
+/*
+ * The request is here, whole. One that has to wait is taken up in the library's next round, which
+ * follows at once. Suspended in this one, the connection would still count as reading: when it is
+ * resumed the library reads first, and drops a caller who has closed his sending side, which is
+ * his right, without the answer.
+ */
 static bool complete(struct httpd_exchange *ex)
 {
     const struct httpd_config *config = ex->env->config;
@@ -340,7 +347,11 @@ static bool complete(struct httpd_exchange *ex)
     if (route == NULL)
         return answer_fault(ex, endpoint_of(config, ex->req.path) != NULL ? HTTPD_METHOD_NOT_ALLOWED
                                                                           : HTTPD_NOT_FOUND);
-    return route->waits ? submit(ex, route) : answer_directly(ex, route);
+    if (!route->waits)
+        return answer_directly(ex, route);
+    ex->route = route;
+    httpd_peers_move(ex->env->peers, ex->peer, HTTPD_PHASE_WAITING);
+    return true;
 }
 
 bool httpd_exchange_step(struct httpd_exchange_env *env, struct httpd_exchange **ex,
@@ -350,19 +361,34 @@ bool httpd_exchange_step(struct httpd_exchange_env *env, struct httpd_exchange *
         return begin(env, ex, call);
     if (call->data.n > 0)
         return take_body(*ex, call->data);
-    return (*ex)->is_waiting ? deliver(*ex) : complete(*ex);
+    if ((*ex)->is_waiting)
+        return deliver(*ex);
+    return (*ex)->route != NULL ? submit(*ex) : complete(*ex);
+}
+
+/* The library reads once and may so miss, on its edge-triggered descriptor, that the caller has
+ * closed his side together with the request. He would wait for our end until the idle time is over.
+ */
+static void part_with_finished(int fd)
+{
+    char next;
+
+    if (recv(fd, &next, sizeof(next), MSG_PEEK | MSG_DONTWAIT) == 0)
+        shutdown(fd, SHUT_RDWR); /* the answer is with the kernel and still arrives */
 }
 
 void httpd_exchange_end(struct httpd_exchange_env *env, struct httpd_exchange *ex,
                         struct MHD_Connection *connection, struct httpd_peer *peer)
 {
-    if (ex == NULL || ex->is_early) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        httpd_gate_see_off(env->gate, info->connect_fd);
-    }
+    const int fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+
     if (peer != NULL)
         httpd_peers_move(env->peers, peer, HTTPD_PHASE_IDLE);
+    if (ex == NULL || ex->is_early)
+        httpd_gate_see_off(env->gate, fd);
+    else
+        part_with_finished(fd);
     if (ex == NULL)
         return;
     env->body_bytes -= ex->n_accounted;

@@ -33,8 +33,8 @@ struct httpd_exchange_call {
 };
 
 /*
- * The next step: begins with *ex NULL, then once for each piece of the body, then to answer; and,
- * where the answer had to wait, once more. False: the connection is to be closed.
+ * The next step: begins with *ex NULL, then once for each piece of the body, then until there is
+ * an answer. False: the connection is to be closed.
  */
 bool httpd_exchange_step(struct httpd_exchange_env *env, struct httpd_exchange **ex,
                          const struct httpd_exchange_call *call);

@@ -156,6 +156,31 @@ static void takes_a_request_byte_by_byte(void **state)
     close(fd);
 }
 
+static void answers_a_caller_who_has_closed_his_sending_side(void **state)
+{
+    static const char *const requests[] = { "GET /status", "POST /echo", "GET /block",
+                                            "POST /big" };
+
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        struct httpd_fixture *f = *state;
+        struct raw_answer a;
+        char text[100];
+        const int fd = raw_connect(f->port);
+        snprintf(text, sizeof(text), "%s HTTP/1.1\r\n" HOST "\r\n", requests[i]);
+        assert_true(raw_send(fd, text));
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        if (strstr(text, "/block") != NULL) {
+            httpd_fixture_wait_blocked(f, 1);
+            httpd_fixture_release(f);
+        }
+        if (!raw_read(fd, &a, 5000) || a.status != 200)
+            fail_msg("%s: \"%s\"", requests[i], a.head);
+        raw_answer_done(&a);
+        assert_true(raw_is_closed(fd, 2000)); /* long before the idle time is over */
+        close(fd);
+    }
+}
+
 static void survives_callers_that_leave_at_any_moment(void **state)
 {
     struct httpd_fixture *f = *state;
@@ -266,6 +291,7 @@ int main(void)
         with_server(head_is_refused_without_a_body),
         with_server(answers_pipelined_requests_in_order),
         with_server(takes_a_request_byte_by_byte),
+        with_server(answers_a_caller_who_has_closed_his_sending_side),
         with_server(survives_callers_that_leave_at_any_moment),
         with_server(survives_callers_that_leave_while_they_wait),
         with_server(counts_requests_by_route_and_status),
