@@ -46,7 +46,7 @@ static int set_from_pair(struct rsa_numbers *k, const struct pair *p, struct err
     const mpz_t *const values[RSA_NUMBERS] = { &p->pub.n, &p->pub.e, &p->key.d, &p->key.p,
                                                &p->key.q, &p->key.a, &p->key.b, &p->key.c };
 
-    for (size_t i = 0; i < RSA_NUMBERS; i++)
+    for (enum rsa_number i = 0; i < RSA_NUMBERS; i++)
         if (set_from_mpz(k, i, *values[i], e) != 0)
             return -1;
     return 0;
