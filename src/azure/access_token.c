@@ -45,9 +45,9 @@ static bool get_seconds(const json_t *answer, const char *name, int64_t *out)
 int access_token_parse(struct span body, int64_t unix_s, struct access_token *out, struct err *e)
 {
     CLEANUP(json_freep) json_t *answer = NULL;
-    CLEANUP(access_token_done) struct access_token t = { 0 };
     const char *text = NULL;
-    int64_t s = 0;
+    char *copy = NULL;
+    int64_t s = 0, life_s = 0;
 
     if (json_parse(body, &answer, e) != 0 ||
         json_get_string_nocase(answer, "access_token", &text, e) != 0)
@@ -59,16 +59,15 @@ int access_token_parse(struct span body, int64_t unix_s, struct access_token *ou
 
     const bool told = get_seconds(answer, "expires_in", &s);
     if (told)
-        t.life_s = s;
+        life_s = s;
     else if (get_seconds(answer, "expires_on", &s))
-        t.life_s = s - unix_s;
+        life_s = s - unix_s;
     else
         s = -1;
-    if (s >= 0 && t.life_s <= 0)
+    if (s >= 0 && life_s <= 0)
         return err_set(e, ERR_PARSE, "the token service's access_token has already expired");
-    if (str_dup(text, &t.text, e) != 0)
+    if (str_dup(text, &copy, e) != 0)
         return -1;
-    *out = t;
-    t = (struct access_token){ 0 };
+    *out = (struct access_token){ copy, life_s };
     return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 
-#define ACCESS_TOKEN_MAX (64 * 1024)
+#define ACCESS_TOKEN_MAX 65536
 
 struct access_token {
     char *text;

@@ -159,17 +159,17 @@ static int read_entry(const char *entry, bool *out_suffix, struct url_parts *out
 int endpoint_check_entry(const char *entry, struct err *e)
 {
     struct url_parts u;
-    bool suffix;
+    bool suffix = false;
 
     return read_entry(entry, &suffix, &u, e);
 }
 
 static bool entry_allows(const char *entry, const struct url_parts *u)
 {
-    struct url_parts want;
+    struct url_parts want = { 0 };
     struct err
         ignored; /* a list is checked when it is configured; here a bad entry allows nothing */
-    bool suffix;
+    bool suffix = false;
 
     if (read_entry(entry, &suffix, &want, &ignored) != 0 || want.port != u->port)
         return false;

@@ -28,9 +28,9 @@
 #define MARGIN_MS             10000 /* a token this close to its end may not survive the journey */
 #define AHEAD_MS              300000
 #define UNKNOWN_LIFE_S        60
-#define MAX_LIFE_S            (365 * 24 * 3600)
+#define MAX_LIFE_S            31536000LL /* a year */
 #define BACKGROUND_MS         8000 /* limit of one background attempt: identity_free() waits for it */
-#define REFRESHER_STACK       (256 * 1024)
+#define REFRESHER_STACK       262144
 #define PUBLIC_LOGIN_BASE_URL "https://login.microsoftonline.com"
 
 struct entry {
@@ -183,26 +183,27 @@ const char *identity_kind(const struct identity *id)
     return id->is_workload ? "workload identity" : "managed identity";
 }
 
-static int entry_new(struct identity *id, const char *resource, const char *login_host,
-                     struct entry **out, struct err *e)
+/* NULL when out of memory. */
+static struct entry *entry_new(struct identity *id, const char *resource, const char *login_host,
+                               struct err *e)
 {
     struct entry *en = calloc(1, sizeof(*en));
 
-    if (en == NULL)
-        return err_nomem(e);
+    if (en == NULL) {
+        err_nomem(e);
+        return NULL;
+    }
     en->id = id;
     if (str_dup(resource, &en->resource, e) == 0 &&
         (id->login_url != NULL ? str_dup(id->login_url, &en->login_url, e)
          : login_host == NULL  ? str_dup(PUBLIC_LOGIN_BASE_URL, &en->login_url, e)
                                : str_printf(&en->login_url, e, "https://%s", login_host)) == 0 &&
-        flight_init(&en->flight, e) == 0) {
-        *out = en;
-        return 0;
-    }
+        flight_init(&en->flight, e) == 0)
+        return en;
     str_free(en->resource);
     str_free(en->login_url);
     free(en);
-    return -1;
+    return NULL;
 }
 
 /* Called with id->lock held; NULL: there is none. */
@@ -219,18 +220,20 @@ static struct entry *find_entry(const struct identity *id, const char *resource)
 static int get_entry(struct identity *id, const char *resource, const char *login_host,
                      struct entry **out, struct err *e)
 {
-    int rc = 0;
-
     pthread_mutex_lock(&id->lock);
     struct entry *en = find_entry(id, resource);
-    if (en == NULL && (rc = entry_new(id, resource, login_host, &en, e)) == 0) {
-        en->next = id->entries;
-        id->entries = en;
+    if (en == NULL) {
+        en = entry_new(id, resource, login_host, e);
+        if (en != NULL) {
+            en->next = id->entries;
+            id->entries = en;
+        }
     }
     pthread_mutex_unlock(&id->lock);
-    if (rc == 0)
-        *out = en;
-    return rc;
+    if (en == NULL)
+        return -1;
+    *out = en;
+    return 0;
 }
 
 /* How much of the token's life is left; called with id->lock held. */
@@ -278,8 +281,9 @@ static void store(struct entry *en, struct access_token *t)
     en->expires_ms = now_ms + life_ms;
     en->refresh_ms = en->expires_ms - ahead_ms;
     pthread_mutex_unlock(&id->lock);
-    metrics_set(id->env->metrics, "skr_token_expiry_seconds",
-                (double)(clock_unix_s(id->env->clk) + life_ms / 1000), en->resource, NULL, NULL);
+    const int64_t ends_s = clock_unix_s(id->env->clk) + life_ms / 1000;
+    metrics_set(id->env->metrics, "skr_token_expiry_seconds", (double)ends_s, en->resource, NULL,
+                NULL);
 }
 
 /* The work of a flight's leader; ahead: in the background, while the old token is still good.

@@ -5,7 +5,7 @@
 #include "azure/access_token.h"
 #include "http/call.h"
 
-#define FEDERATED_TOKEN_MAX (64 * 1024)
+#define FEDERATED_TOKEN_MAX 65536
 
 /*
  * Managed identity, GET <base_url>/metadata/identity/oauth2/token.

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #define NUMBER_SIZE 40
+#define TWO_TO_63   9223372036854775808.0
 
 static const char *const OPERATORS[] = {
     [POLICY_EQUALS] = "equals",   [POLICY_NOT_EQUALS] = "notEquals",
@@ -50,7 +51,7 @@ static bool operator_find(const char *name, enum policy_operator *out)
 /* An integer that the parser had to keep as a real is written as the integer it is. */
 static void format_real(double v, char out[static NUMBER_SIZE])
 {
-    const bool small = v > -0x1p63 && v < 0x1p63;
+    const bool small = v > -TWO_TO_63 && v < TWO_TO_63;
 
     if (small && (double)(long long)v == v) {
         snprintf(out, NUMBER_SIZE, "%lld", (long long)v);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define TCBM_MAX_DIGITS 16
-#define MAX_AGE_S       (365 * 24 * 3600) /* longer is no promise that anybody can keep */
+#define MAX_AGE_S       31536000LL /* a year; longer is no promise that anybody can keep */
 
 void thim_certs_done(struct thim_certs *c)
 {
@@ -24,7 +24,7 @@ static int get_text(const json_t *object, const char *name, const char **out, st
 
     if (json_get_string_nocase(object, name, &text, e) != 0)
         return -1;
-    if (str_is_empty(text))
+    if (text == NULL || text[0] == '\0')
         return err_set(e, ERR_PARSE, "member \"%s\" is missing or empty", name);
     *out = text;
     return 0;
