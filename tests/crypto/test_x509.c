@@ -260,8 +260,8 @@ static void reads_chains_of_pem(void **state)
         "-----BEGIN CERTIFICATE-----\nAA*A\n-----END CERTIFICATE-----\n",
         "-----BEGIN CERTIFICATE-----\nAAAA\n",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
-        "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,"
-        "000102030405060708090A0B0C0D0E0F\n\nAAAA\n-----END CERTIFICATE-----\n",
+        ("-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,"
+         "000102030405060708090A0B0C0D0E0F\n\nAAAA\n-----END CERTIFICATE-----\n"),
     };
     struct x509_list list = { 0 };
     struct err e;
