@@ -218,6 +218,27 @@ static void takes_the_keys_of_rfc_7515(void **state)
     }
 }
 
+/* Made with Python's cryptography so that "x" and "d" are shorter than the curve is wide. */
+static const char short_jwk[] = "{\"kty\":\"EC-HSM\",\"crv\":\"P-256\","
+                                "\"x\":\"29QcPuSEp5GJ9nmhMb6iDqwX8k4aIWFQgzxBupo3MQ\","
+                                "\"y\":\"-IDhwdstm0sczncMN2nXzbtYGOuLMblAS26ER7nqLiA\","
+                                "\"d\":\"EjRWeJCrze8SNFZ4kKvN7wAAAAAAAABX\"}";
+
+static void widens_numbers_to_the_curve(void **state)
+{
+    CLEANUP(json_freep) json_t *jwk = NULL;
+    CLEANUP(json_freep) json_t *public = NULL;
+    CLEANUP(signer_freep) struct signer *k = NULL;
+    struct err e;
+
+    (void)state;
+    assert_ok(json_parse(span_str(short_jwk), &jwk, &e));
+    assert_ok(signer_from_jwk(jwk, &k, &e));
+    assert_ok(signer_public_jwk(k, &public, &e));
+    assert_string_equal(json_string_value(json_object_get(public, "x")),
+                        "ANvUHD7khKeRifZ5oTG-og6sF_JOGiFhUIM8QbqaNzE");
+}
+
 /* Each row changes one member of a good key; NULL removes it. */
 static void refuses_jwks_that_do_not_hold_together(void **state)
 {
@@ -295,6 +316,7 @@ int main(void)
         cmocka_unit_test(takes_keys_in_every_form_that_it_writes),
         cmocka_unit_test(refuses_other_private_keys),
         cmocka_unit_test(takes_the_keys_of_rfc_7515),
+        cmocka_unit_test(widens_numbers_to_the_curve),
         cmocka_unit_test(refuses_jwks_that_do_not_hold_together),
         cmocka_unit_test(signs_reports_as_a_certificate_can_verify),
     };
