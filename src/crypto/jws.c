@@ -69,7 +69,7 @@ int jws_peek(struct span compact, json_t **out_header, json_t **out_payload, str
 {
     CLEANUP(json_freep) json_t *header = NULL;
     CLEANUP(json_freep) json_t *payload = NULL;
-    struct parts parts;
+    struct parts parts = { 0 };
 
     if (split(compact, &parts, e) != 0 || decode_object(parts.header, "header", &header, e) != 0 ||
         decode_object(parts.payload, "payload", &payload, e) != 0 ||
@@ -82,22 +82,26 @@ int jws_peek(struct span compact, json_t **out_header, json_t **out_payload, str
     return 0;
 }
 
-static int read_alg(const json_t *header, const struct jws_alg **out, struct err *e)
+/* NULL when it is not one of ours; *e says why. */
+static const struct jws_alg *read_alg(const json_t *header, struct err *e)
 {
     const char *name = NULL;
+    char shown[32 + 16];
 
-    if (json_get_string(header, "alg", &name, e) != 0)
-        return err_wrap(e, "the JWS header");
-    if (name == NULL)
-        return err_set(e, ERR_PARSE, "the JWS header has no \"alg\"");
-    *out = jws_alg_find(name);
-    if (*out == NULL) {
-        char shown[32 + 16];
-
-        str_quote(span_str(name), 32, shown);
-        return err_set(e, ERR_CHECK, "the JWS algorithm \"%s\" is not allowed", shown);
+    if (json_get_string(header, "alg", &name, e) != 0) {
+        err_wrap(e, "the JWS header");
+        return NULL;
     }
-    return 0;
+    if (name == NULL) {
+        err_set(e, ERR_PARSE, "the JWS header has no \"alg\"");
+        return NULL;
+    }
+    const struct jws_alg *alg = jws_alg_find(name);
+    if (alg == NULL) {
+        str_quote(span_str(name), 32, shown);
+        err_set(e, ERR_CHECK, "the JWS algorithm \"%s\" is not allowed", shown);
+    }
+    return alg;
 }
 
 /* Both change how the rest is to be understood, and we understand neither. */
@@ -196,14 +200,14 @@ int jws_open_x5c(struct span compact, struct roots *roots, const char *host, int
 {
     CLEANUP(json_freep) json_t *header = NULL;
     CLEANUP(x509_list_done) struct x509_list chain = { 0 };
-    const struct jws_alg *alg = NULL;
-    struct parts parts;
+    struct parts parts = { 0 };
 
     if (split(compact, &parts, e) != 0 || decode_object(parts.header, "header", &header, e) != 0 ||
         check_signature_form(parts.signature, e) != 0)
         return -1;
-    if (read_alg(header, &alg, e) != 0 || refuse_extensions(header, e) != 0 ||
-        read_x5c(header, &chain, e) != 0 || check_thumbprint(header, chain.certs[0], e) != 0)
+    const struct jws_alg *alg = read_alg(header, e);
+    if (alg == NULL || refuse_extensions(header, e) != 0 || read_x5c(header, &chain, e) != 0 ||
+        check_thumbprint(header, chain.certs[0], e) != 0)
         return -1;
 
     EVP_PKEY *key = X509_get0_pubkey(x509_cert_x509(chain.certs[0]));

@@ -82,8 +82,10 @@ static bool hash_subject(struct span der, uint32_t *out)
     const uint8_t *p = der.p, *end = der.p + der.n;
     int tag, class;
 
-    if (!step(&p, &end, true, &tag, &class) || !step(&p, &end, true, &tag, &class) ||
-        !step(&p, &end, false, &tag, &class))
+    for (int depth = 0; depth < 2; depth++)
+        if (!step(&p, &end, true, &tag, &class))
+            return false;
+    if (!step(&p, &end, false, &tag, &class))
         return false;
     const int n_before = class == V_ASN1_CONTEXT_SPECIFIC && tag == TAG_VERSION ? 4 : 3;
     for (int i = 0; i < n_before; i++)

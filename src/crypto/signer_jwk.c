@@ -87,7 +87,7 @@ static int read_point(const json_t *jwk, size_t width, uint8_t out[static MAX_PO
 
         if (decode_member(jwk, names[i], &bytes, e) != 0)
             return -1;
-        if (bytes.n > width)
+        if (bytes.n == 0 || bytes.n > width)
             return err_set(e, ERR_PARSE, "\"%s\" is too long for the curve", names[i]);
         memcpy(out + 1 + (i + 1) * width - bytes.n, bytes.p, bytes.n);
     }

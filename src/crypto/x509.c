@@ -15,8 +15,8 @@
 #include <string.h>
 #include <time.h>
 
-#define MAX_DER 65536                          /* of one certificate */
-#define MAX_PEM (X509_MAX_CHAIN * 2 * MAX_DER) /* of a chain, with the text between */
+#define MAX_DER 65536   /* of one certificate */
+#define MAX_PEM 1048576 /* of a chain, with the text between */
 
 struct x509_cert {
     X509 *x;
