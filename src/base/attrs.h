@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLEANUP(fn)            __attribute__((cleanup(fn)))
+/* Being cleaned up is a use. */
+#define CLEANUP(fn)            __attribute__((cleanup(fn), unused))
 #define MUST_CHECK             __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
