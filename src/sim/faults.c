@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define MAX_RULES    256
 #define MAX_DELAY_MS (3600 * 1000)
@@ -150,6 +151,12 @@ static bool is_header_text(const char *s)
     return true;
 }
 
+/* The server writes these two itself; "content_length" and "stream" change what they say. */
+static bool is_framing(const char *name)
+{
+    return strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Transfer-Encoding") == 0;
+}
+
 static int read_headers(struct rule *r, const json_t *v, const char *name, struct err *e)
 {
     const char *key = NULL;
@@ -159,9 +166,11 @@ static int read_headers(struct rule *r, const json_t *v, const char *name, struc
         return err_set(e, ERR_PARSE, "member \"%s\" is not an object of at most %d strings", name,
                        SIM_MAX_HEADERS / 2);
     json_object_foreach ((json_t *)(uintptr_t)v, key, value)
-        if (key[0] == '\0' || !is_header_text(key) || strpbrk(key, " :") != NULL ||
-            !json_is_string(value) || !is_header_text(json_string_value(value)))
-            return err_set(e, ERR_PARSE, "member \"%s\": \"%.80s\" is no header with a string",
+        if (key[0] == '\0' || is_framing(key) || !is_header_text(key) ||
+            strpbrk(key, " :") != NULL || !json_is_string(value) ||
+            !is_header_text(json_string_value(value)))
+            return err_set(e, ERR_PARSE,
+                           "member \"%s\": \"%.80s\" is no header that can be given as a string",
                            name, key);
     r->effect.headers = json_deep_copy(v);
     return r->effect.headers == NULL ? err_nomem(e) : 0;

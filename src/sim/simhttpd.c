@@ -44,7 +44,7 @@ struct simhttpd {
 struct exchange {
     char *target;
     struct buf body;
-    bool is_begun, is_body_too_long;
+    bool is_begun, is_body_too_long, has_too_many_headers;
     struct sim_header headers[SIM_MAX_HEADERS];
     size_t n_headers;
 };
@@ -127,8 +127,10 @@ static enum MHD_Result collect_header(void *cls, enum MHD_ValueKind kind, const 
     struct exchange *x = cls;
 
     (void)kind;
-    if (x->n_headers == SIM_MAX_HEADERS)
+    if (x->n_headers == SIM_MAX_HEADERS) {
+        x->has_too_many_headers = true;
         return MHD_NO;
+    }
     x->headers[x->n_headers++] = (struct sim_header){ name, value == NULL ? "" : value };
     return MHD_YES;
 }
@@ -286,6 +288,8 @@ static enum MHD_Result serve(struct simhttpd *s, struct MHD_Connection *c, struc
         reply.status = 413;
     else if (fill_request(s, c, x, method, &req, &path, &e) != 0)
         reply.status = 400;
+    else if (x->has_too_many_headers)
+        reply.status = 431;
     else
         s->handle(s->ctx, &req, &reply);
     return deliver(s, c, &reply);

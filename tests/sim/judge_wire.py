@@ -192,6 +192,11 @@ def test_a_body_over_the_limit_is_refused(cloud):
     assert cloud.plain("http", "POST", "/psp/report", b"x" * (4 * 1024 * 1024 + 1)).status == 413
 
 
+def test_more_headers_than_fit_are_refused(cloud):
+    many = {"X-%d" % i: "v" for i in range(70)}
+    assert cloud.plain("http", "GET", THIM, headers={"Metadata": "true", **many}).status == 431
+
+
 def test_serves_many_at_once_and_control_beside_them(cloud):
     """All of them are waiting in the service at the same time, or this would take minutes."""
     fault(cloud, service="entra", delay_ms=2000)

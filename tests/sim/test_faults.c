@@ -158,6 +158,7 @@ static void refuses_rules_and_names_the_member(void **state)
         { "{\"service\":\"a\",\"headers\":[]}", "\"headers\"" },
         { "{\"service\":\"a\",\"headers\":{\"A\":1}}", "\"headers\"" },
         { "{\"service\":\"a\",\"headers\":{\"A\":\"b\\r\\nC: d\"}}", "\"headers\"" },
+        { "{\"service\":\"a\",\"headers\":{\"content-length\":\"1\"}}", "\"headers\"" },
         { "{\"service\":\"a\",\"headers\":{\"A B\":\"c\"}}", "\"headers\"" },
         { "{\"service\":\"a\",\"reset\":false}", "\"reset\"" },
         { "{\"service\":\"a\",\"reset\":\"end\"}", "\"reset\"" },
