@@ -167,8 +167,7 @@ int endpoint_check_entry(const char *entry, struct err *e)
 static bool entry_allows(const char *entry, const struct url_parts *u)
 {
     struct url_parts want = { 0 };
-    struct err
-        ignored; /* a list is checked when it is configured; here a bad entry allows nothing */
+    struct err ignored; /* lists are checked when configured; here a bad entry allows nothing */
     bool suffix = false;
 
     if (read_entry(entry, &suffix, &want, &ignored) != 0 || want.port != u->port)
