@@ -242,14 +242,14 @@ int transfer_start(struct transfer *t, CURL *easy, int64_t connect_timeout_ms, s
     return set_request(t, r->no_proxy || url_host_is_local(parts.host), connect_timeout_ms, e);
 }
 
-/* Libcurl has one code for a handshake that was refused and one that the network ended; the latter
- * carries a message of its own or OpenSSL's about the missing end. */
+/* Libcurl has one code for a handshake that was refused and for one that the network ended. Only
+ * the former comes with an error of OpenSSL's; but a missing end is one to OpenSSL 3, too. */
 static enum err_code handshake_code(const char *reason)
 {
-    const bool is_net =
-        strstr(reason, "OpenSSL SSL_connect: ") != NULL || strstr(reason, "unexpected eof") != NULL;
+    const bool is_refusal =
+        strstr(reason, "error:") != NULL && strstr(reason, "unexpected eof") == NULL;
 
-    return is_net ? ERR_NET : ERR_TLS;
+    return is_refusal ? ERR_TLS : ERR_NET;
 }
 
 static enum err_code code_of(const struct transfer *t, CURLcode result)

@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 import sys
+import threading
 import urllib.parse
 
 from cryptography import x509
@@ -294,9 +295,25 @@ async def hang_up_on_hello(reader, writer):
     writer.close()
 
 
+async def answer_hello_in_plain_text(reader, writer):
+    await reader.read(100)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    writer.close()
+
+
 async def reset_on_hello(reader, writer):
     await reader.read(100)
     Connection(reader, writer).reset()
+
+
+def shake_hands(listener, context):
+    """A server that blocks: unlike asyncio's it sends the alert when it refuses a handshake."""
+    while True:
+        sock, _ = listener.accept()
+        try:
+            context.wrap_socket(sock, server_side=True).close()
+        except (ssl.SSLError, OSError):
+            sock.close()
 
 
 async def main(directory):
@@ -328,7 +345,10 @@ async def main(directory):
     await listen("expired", judge.serve, trusted.context(directory, "expired", local, days=-2))
     other = [x509.DNSName("other.example"), x509.IPAddress(ipaddress.ip_address("127.0.0.2"))]
     await listen("other_host", judge.serve, trusted.context(directory, "other", other))
-    await listen("old_tls", judge.serve, old)
+    old_listener = socket.create_server(("127.0.0.1", 0))
+    ports["old_tls"] = old_listener.getsockname()[1]
+    threading.Thread(target=shake_hands, args=(old_listener, old), daemon=True).start()
+    await listen("not_tls", answer_hello_in_plain_text)
     await listen("tls_eof", hang_up_on_hello)
     await listen("tls_reset", reset_on_hello)
     await listen("proxy", Proxy(judge.journal, ports["tls"]).serve)
