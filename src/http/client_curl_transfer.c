@@ -243,13 +243,10 @@ int transfer_start(struct transfer *t, CURL *easy, int64_t connect_timeout_ms, s
 }
 
 /* Libcurl has one code for a handshake that was refused and for one that the network ended. Only
- * the former comes with an error of OpenSSL's; but a missing end is one to OpenSSL 3, too. */
+ * the former comes with an error of OpenSSL's. */
 static enum err_code handshake_code(const char *reason)
 {
-    const bool is_refusal =
-        strstr(reason, "error:") != NULL && strstr(reason, "unexpected eof") == NULL;
-
-    return is_refusal ? ERR_TLS : ERR_NET;
+    return strstr(reason, "error:") != NULL ? ERR_TLS : ERR_NET;
 }
 
 static enum err_code code_of(const struct transfer *t, CURLcode result)

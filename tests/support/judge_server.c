@@ -17,7 +17,8 @@ static void run_server(const char *directory, int in, int out)
     snprintf(script, sizeof(script), "%s/tests/http/judge_server.py", getenv("SOURCE_ROOT"));
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
-    execl("/usr/bin/python3", "python3", "-W", "ignore", script, directory, (char *)NULL);
+    execl("/usr/bin/python3", "/usr/bin/python3", "-I", "-W", "ignore", script, directory,
+          (char *)NULL);
     _exit(127);
 }
 
