@@ -56,11 +56,12 @@ static void names_each_fault(void **state)
 
 static void takes_headers_up_to_the_limit(void **state)
 {
-    CLEANUP(http_response_done) struct http_response r = { 0 };
+    CLEANUP(http_response_done) struct http_response many = { 0 };
+    CLEANUP(http_response_done) struct http_response one = { 0 };
     struct err e;
 
-    assert_ok(judge_server_get(judge, "plain", "/many-headers/600", &r, &e));
-    assert_ok(judge_server_get(judge, "plain", "/long-header/60000", &r, &e));
+    assert_ok(judge_server_get(judge, "plain", "/many-headers/600", &many, &e));
+    assert_ok(judge_server_get(judge, "plain", "/long-header/60000", &one, &e));
 }
 
 static void never_cuts_an_answer(void **state)
@@ -126,7 +127,7 @@ static void gives_up_when_the_time_is_over(void **state)
                                               .timeout_ms = cases[i].limit_ms };
         assert_fails(ERR_TIMEOUT, "out", http_perform(judge->client, &request, &r, &e));
         const int64_t took_ms = clock_now_ms(clock_system()) - start_ms;
-        assert_in_range(took_ms, cases[i].at_least_ms, cases[i].at_least_ms + 1500);
+        assert_in_range(took_ms, cases[i].at_least_ms, cases[i].at_least_ms + 5000);
     }
 }
 
