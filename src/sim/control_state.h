@@ -5,7 +5,7 @@
  *  "thim_tcb": the same or null,                       what THIM has; null: that of the processor
  *  "host_data": hex, "clock_skew_s", "token_life_s", "federated_token": string or null,
  *  "psp": {"fail": null|"status"|"wrong_report_data"|"short"|"bad_signature", "delay_ms"},
- *  "vault": {"allow_read","allow_release"}}
+ *  "vault": {"allow_read","allow_release","attack": name of vault_attack.h}}
  *
  * and, when changing it only: "revoke_tokens": true, "rotate_maa_key": true.
  */
