@@ -89,7 +89,8 @@ static int build_client(struct skr *s, struct service_parts *p, struct err *e)
                                                 .roots = s->roots };
     p->roots = s->roots;
     p->env = &s->env;
-    s->env = (struct http_env){ .clk = clock_system(),
+    stop_clock_init(&s->clock);
+    s->env = (struct http_env){ .clk = &s->clock.base,
                                 .metrics = s->metrics,
                                 .exchange_ms = s->config.timeouts.exchange_ms };
     return http_client_curl_new(&cc, &s->env.client, e);
@@ -153,7 +154,9 @@ int skr_build(const struct skr_options *o, struct skr *out, struct err *e)
 
 void skr_free(struct skr *s)
 {
+    stop_clock_stop(&s->clock);
     service_free(s->service);
+    stop_clock_done(&s->clock);
     roots_free(s->roots);
     metrics_free(s->metrics);
     config_done(&s->config);

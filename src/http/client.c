@@ -51,6 +51,11 @@ int http_perform(struct http_client *c, const struct http_request *req, struct h
     return 0;
 }
 
+void http_client_stop(struct http_client *c)
+{
+    c->ops->stop(c);
+}
+
 void http_client_close(struct http_client *c)
 {
     if (c != NULL)

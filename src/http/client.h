@@ -44,7 +44,8 @@ struct http_client;
 
 struct http_client_ops {
     void (*submit)(struct http_client *c, struct http_exchange *x);
-    void (*close)(struct http_client *c); /* outstanding exchanges end with ERR_NET first */
+    void (*stop)(struct http_client *c);
+    void (*close)(struct http_client *c); /* stops first */
 };
 
 struct http_client {
@@ -56,6 +57,9 @@ void http_response_done(struct http_response *r);
 /* Submits and waits. Fails as done() does; *out is untouched then. */
 MUST_CHECK int http_perform(struct http_client *c, const struct http_request *req,
                             struct http_response *out, struct err *e);
+/* From now on every exchange, outstanding or new, ends with ERR_NET at once. The object stays
+ * usable by threads that do not know yet, until it is closed. */
+void http_client_stop(struct http_client *c);
 void http_client_close(struct http_client *c); /* NULL is fine */
 
 #endif

@@ -44,7 +44,7 @@ static void fail_closing(struct transfer *t)
 {
     struct err e;
 
-    err_set(&e, ERR_NET, "client is closing");
+    err_set(&e, ERR_NET, "the client was stopped");
     transfer_fail(t, &e);
 }
 
@@ -254,7 +254,7 @@ static void client_free(struct client_curl *c)
     free(c);
 }
 
-static void close_client(struct http_client *base)
+static void stop_client(struct http_client *base)
 {
     struct client_curl *c = CONTAINER_OF(base, struct client_curl, base);
 
@@ -262,6 +262,13 @@ static void close_client(struct http_client *base)
     c->is_closing = true;
     wake(c);
     pthread_mutex_unlock(&c->lock);
+}
+
+static void close_client(struct http_client *base)
+{
+    struct client_curl *c = CONTAINER_OF(base, struct client_curl, base);
+
+    stop_client(base);
     pthread_join(c->thread, NULL);
     client_free(c);
 }
@@ -288,7 +295,7 @@ static int start_thread(struct client_curl *c)
 int http_client_curl_new(const struct http_client_curl_config *config, struct http_client **out,
                          struct err *e)
 {
-    static const struct http_client_ops ops = { submit, close_client };
+    static const struct http_client_ops ops = { submit, stop_client, close_client };
     struct client_curl *c = calloc(1, sizeof(*c));
 
     if (c == NULL)

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#define DEVICE_WAIT_MS 2000
+
 /* The group's policy is only looked at, as the original does: a caller must hear early that the
  * group was set up wrongly. */
 static int check_policy(const struct uvm_info *uvm, struct err *e)
@@ -59,12 +61,13 @@ void service_free(struct service *s)
 {
     if (s == NULL)
         return;
-    http_client_close(s->parts.env->client); /* ends what the threads below may wait for */
+    http_client_stop(s->parts.env->client); /* ends what the threads below may wait for */
     readiness_done(&s->readiness);
     user_agent_done(&s->user_agent);
     identity_free(s->parts.identity);
-    device_thread_close(s->parts.device, 0);
+    device_thread_close(s->parts.device, DEVICE_WAIT_MS);
     cert_store_free(s->parts.certs);
+    http_client_close(s->parts.env->client);
     uvm_info_done(&s->parts.uvm);
     buf_done(&s->reference);
     free(s);

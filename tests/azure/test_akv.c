@@ -163,7 +163,7 @@ static void check_exact(struct http_client *c, struct http_exchange *x)
 
 static void sends_the_target_and_nothing_else(void **state)
 {
-    static const struct http_client_ops ops = { check_exact, NULL };
+    static const struct http_client_ops ops = { check_exact, NULL, NULL };
     struct http_client client = { &ops };
     struct fake_clock clk;
     enum akv_refusal refusal = AKV_OTHER;

@@ -197,7 +197,7 @@ static void record(struct http_client *c, struct http_exchange *x)
 
 static void every_request_has_a_nonce_of_64_bits_of_its_own(void **state)
 {
-    static const struct http_client_ops ops = { record, NULL };
+    static const struct http_client_ops ops = { record, NULL, NULL };
     struct recorder r = { .base = { &ops } };
     const struct http_env env = { &r.base, clock_system(), NULL, 20000 };
     const struct maa_evidence ev = { span_str("r"), span_str("c"), span_str(""), span_str("{}") };

@@ -148,7 +148,7 @@ static void check_direct(struct http_client *c, struct http_exchange *x)
 
 static void never_asks_through_a_proxy(void **state)
 {
-    static const struct http_client_ops ops = { check_direct, NULL };
+    static const struct http_client_ops ops = { check_direct, NULL, NULL };
     struct http_client client = { &ops };
     struct thim_certs c = { 0 };
     struct fake_clock clk;

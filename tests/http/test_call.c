@@ -56,7 +56,7 @@ static void fixed_submit(struct http_client *c, struct http_exchange *x)
     x->done(x, f->code != ERR_NONE ? &e : NULL);
 }
 
-static const struct http_client_ops FIXED_OPS = { fixed_submit, NULL };
+static const struct http_client_ops FIXED_OPS = { fixed_submit, NULL, NULL };
 
 struct fixture {
     struct fake_clock clk;

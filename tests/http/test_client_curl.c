@@ -341,7 +341,7 @@ static void ends_what_is_outstanding_when_it_closes(void **state)
     http_client_close(client);
     assert_int_equal(crowd.n_done, ARRAY_LEN(members));
     assert_int_equal(crowd.last_failure.code, ERR_NET);
-    assert_string_equal(crowd.last_failure.msg, "client is closing");
+    assert_string_equal(crowd.last_failure.msg, "the client was stopped");
 }
 
 static void closes_without_ever_being_used(void **state)

@@ -126,7 +126,7 @@ static void closes_while_a_name_is_looked_up(void **state)
     clock_sleep_ms(clock_system(), 200);
     http_client_close(client);
     assert_true(lost.is_done);
-    assert_string_equal(lost.failure.msg, "client is closing");
+    assert_string_equal(lost.failure.msg, "the client was stopped");
     assert_in_range(clock_now_ms(clock_system()) - start_ms, 200, 5000);
 }
 

@@ -55,7 +55,7 @@ static void close_nothing(struct http_client *c)
 
 void fake_http_init(struct fake_http *f, const struct fake_exchange *script)
 {
-    static const struct http_client_ops ops = { submit, close_nothing };
+    static const struct http_client_ops ops = { submit, close_nothing, close_nothing };
 
     *f = (struct fake_http){ .base = { &ops }, .script = script };
 }

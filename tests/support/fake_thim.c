@@ -43,7 +43,7 @@ static void close_nothing(struct http_client *c)
 
 void fake_thim_init(struct fake_thim *f, uint64_t tcb)
 {
-    static const struct http_client_ops ops = { submit, close_nothing };
+    static const struct http_client_ops ops = { submit, close_nothing, close_nothing };
 
     *f = (struct fake_thim){ .base = { &ops }, .status = 200, .tcb = tcb };
     f->env = (struct http_env){ .client = &f->base, .clk = clock_system(), .exchange_ms = 20000 };

@@ -78,7 +78,7 @@ static void token_service_submit(struct http_client *c, struct http_exchange *x)
 void token_service_init(struct token_service *s)
 {
     static const struct clock_ops clock_ops = { moving_now_ms, moving_unix_s, moving_sleep_ms };
-    static const struct http_client_ops ops = { token_service_submit, NULL };
+    static const struct http_client_ops ops = { token_service_submit, NULL, NULL };
     struct err e;
 
     memset(s, 0, sizeof(*s));
