@@ -27,16 +27,16 @@ struct http_request {
 
 struct http_response {
     int status;
-    int retry_after_s; /* -1 when absent or not a number of seconds */
+    int retry_after_s; /* seconds from now, at most 3600; -1 when absent or neither form of it */
     struct buf body;
 };
 
 struct http_exchange {
     const struct http_request *request; /* with all it points to, borrowed until done() */
     struct http_response response;      /* filled before done() when e is NULL */
-    /* Exactly once, on a thread of the client. e: NULL for an answer, else ERR_NET, ERR_TLS,
-     * ERR_TIMEOUT, ERR_PARSE (answer too long, or not HTTP) or ERR_NOMEM. The exchange may be
-     * freed by it. */
+    /* Exactly once, on a thread of the client or from within submit(). e: NULL for an answer, else
+     * ERR_ARG (the request cannot be sent), ERR_NET, ERR_TLS, ERR_TIMEOUT, ERR_PARSE (answer too
+     * long, or not HTTP) or ERR_NOMEM. The exchange may be freed by it. It must not wait. */
     void (*done)(struct http_exchange *x, const struct err *e);
 };
 

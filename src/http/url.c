@@ -72,8 +72,21 @@ static int parse_scheme(const char **s, bool *out_https, struct err *e)
     return 0;
 }
 
+/* Whether inet_aton(), and so libcurl, may read an IPv4 address out of a name: its last label is a
+ * number, decimal, octal or hexadecimal. */
+static bool is_number(const char *host)
+{
+    const char *dot = strrchr(host, '.');
+    const char *label = dot != NULL ? dot + 1 : host;
+
+    if (strncmp(label, "0x", 2) == 0)
+        return label[2 + strspn(label + 2, "0123456789abcdef")] == '\0';
+    return label[strspn(label, "0123456789")] == '\0';
+}
+
 static int parse_name(const char *s, size_t n, char out[static MAX_HOST + 1], struct err *e)
 {
+    struct in_addr address;
     size_t label = 0;
 
     if (n == 0 || n > MAX_HOST)
@@ -87,6 +100,8 @@ static int parse_name(const char *s, size_t n, char out[static MAX_HOST + 1], st
         out[i] = lower(s[i]);
     }
     out[n] = '\0';
+    if (is_number(out) && inet_pton(AF_INET, out, &address) != 1)
+        return err_set(e, ERR_PARSE, "host of URL is a number but no IPv4 address");
     return 0;
 }
 

@@ -16,9 +16,9 @@ struct url_parts {
 
 /*
  * [scheme://]host[:port][/path]: without a scheme it is https. Host: letters, digits, '-', '.',
- * at most 253, no empty label; or an IPv6 address in brackets. Refused: user information, other
- * schemes, blanks, control characters and bytes beyond ASCII anywhere, a port outside 1..65535.
- * Fails: ERR_PARSE.
+ * at most 253, no empty label; a number only as four decimals; or an IPv6 address in brackets.
+ * Refused: user information, other schemes, blanks, control characters and bytes beyond ASCII
+ * anywhere, a port outside 1..65535. Fails: ERR_PARSE.
  */
 MUST_CHECK int url_parse(const char *text, struct url_parts *out, struct err *e);
 
