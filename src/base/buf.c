@@ -104,7 +104,7 @@ const char *buf_cstr(struct buf *b)
     struct err ignored; /* NULL tells the caller: there is one way to fail */
     uint8_t *end = NULL;
 
-    if (buf_reserve(b, 1, &end, &ignored) != 0)
+    if (buf_reserve(b, 1, &end, &ignored) != 0 || end == NULL)
         return NULL;
     *end = '\0';
     return (const char *)b->p;

@@ -1,5 +1,6 @@
 /* Formats errors into the caller's struct; a message that is too long loses its middle, because
  * its two ends say most: what was being done, and what went wrong underneath. */
+#define ERR_IMPLEMENTATION
 #include "base/err.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@ static void copy_cut(char out[static ERR_MSG_SIZE], const char *head, const char
     size_t n_head = strlen(head), n_tail = strlen(tail);
 
     if (n_head + n_tail < ERR_MSG_SIZE) {
-        memcpy(out, head, n_head);
+        memcpy(out, head, n_head); /* NOLINT(bugprone-not-null-terminated-result): the tail is */
         memcpy(out + n_head, tail, n_tail + 1);
         return;
     }

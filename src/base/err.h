@@ -37,6 +37,15 @@ int err_sys(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);  /* adds ": 
 int err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3); /* puts "...: " before */
 int err_nomem(struct err *e);
 
+/* The analyzer sees one file at a time: it must know that these fail. */
+#if defined(__clang_analyzer__) && !defined(ERR_IMPLEMENTATION)
+void err_seen(struct err *e, ...);
+#define err_set(e, ...)  (err_seen((e), __VA_ARGS__), -1)
+#define err_sys(e, ...)  (err_seen((e), __VA_ARGS__), -1)
+#define err_wrap(e, ...) (err_seen((e), __VA_ARGS__), -1)
+#define err_nomem(e)     (err_seen((e)), -1)
+#endif
+
 /* Name of a code for logs and metrics, such as "timeout"; never NULL. */
 const char *err_code_name(enum err_code code);
 

@@ -12,6 +12,7 @@ static void close_fd(int *fd)
 {
     if (*fd >= 0)
         close(*fd);
+    *fd = -1;
 }
 
 int file_read(const char *path, size_t max, struct buf *out, struct err *e)

@@ -154,6 +154,7 @@ int rsa_public_from_numbers(struct span n, struct span exponent, struct rsa_key 
         return err_set(e, ERR_PARSE, "an RSA key whose numbers are too long");
     if (numbers.v[RSA_NUMBER_N].n == 0 || numbers.v[RSA_NUMBER_E].n == 0)
         return err_set(e, ERR_PARSE, "an RSA key without modulus or exponent");
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): pkey_fail() returns -1 */
     if (import(&numbers, 2, &k, e) != 0 || check_public(k->pkey, e) != 0)
         return -1;
     *out = TAKE(k);

@@ -24,7 +24,7 @@ static void *wiping_realloc(void *p, size_t n)
 
     if (p != NULL && n != 0 && n <= had)
         return p;
-    void *grown = malloc(n);
+    void *grown = malloc(n != 0 ? n : 1);
     if (grown == NULL)
         return NULL;
     if (had != 0)

@@ -249,16 +249,15 @@ static int certcache_kind(const char *type, const char *endpoint, enum cert_sour
         return err_set(e, ERR_ARG,
                        "configuration member \"certcache.endpoint_type\" is not \"AMD\", "
                        "\"AzCache\" or \"LocalTHIM\"");
+    *out = CERTS_NONE;
     if (endpoint == NULL || url_parse(endpoint, &u, e) != 0)
-        *out = CERTS_NONE;
-    else if (str_ends_with(u.host, ".acccache.azure.net"))
+        return 0; /* who needs the address complains about it */
+    if (str_ends_with(u.host, ".acccache.azure.net"))
         *out = CERTS_AZCACHE;
     else if (strcmp(u.host, "kdsintf.amd.com") == 0)
         *out = CERTS_AMD;
     else if (strstr(u.path, "/metadata/THIM/") != NULL)
         *out = CERTS_THIM;
-    else
-        *out = CERTS_NONE;
     return 0;
 }
 

