@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-10}
 [ $# -eq 0 ] || shift
 build=build-fuzz
+export SOURCE_ROOT=$PWD
 [ -f $build/build.ninja ] || CC=clang meson setup $build -Dfuzz=true -Db_lundef=false >$build.log 2>&1 || { cat $build.log; exit 1; }
 [ $# -gt 0 ] || set -- $(cd tests/fuzz && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')
 bad=0
