@@ -90,7 +90,8 @@ def e2e(build, extra):
     results = build / "e2e.xml"
     results.unlink(missing_ok=True)
     env = dict(os.environ, BIN=str(build / "bin"), PYTHONDONTWRITEBYTECODE="1")
-    run = subprocess.run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={results}",
+    run = subprocess.run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-n", "2", "--dist", "loadfile",
+                          f"--junitxml={results}",
                           *extra, str(ROOT / "tests" / "e2e")], env=env, capture_output=True, text=True, check=False)
     total = Tally()
     if not results.exists():
