@@ -12,8 +12,13 @@ struct evidence {
 
 void evidence_done(struct evidence *ev);
 
-/* Which half failed, for the caller's error. */
+/* Set whether or not the rest succeeds: which half failed, and what the last report said. */
 enum evidence_part { EVIDENCE_REPORT, EVIDENCE_CERTS };
+struct evidence_state {
+    enum evidence_part part;
+    bool has_report;
+    uint64_t reported_tcb; /* of the last report that was taken */
+};
 
 /*
  * Takes a report for report_data and pairs it with certificates. When the TCBs differ: refresh the
@@ -24,6 +29,6 @@ enum evidence_part { EVIDENCE_REPORT, EVIDENCE_CERTS };
 MUST_CHECK int evidence_collect(struct device_thread *device, struct cert_store *certs,
                                 const uint8_t report_data[static SNP_REPORT_DATA_SIZE],
                                 int64_t deadline_ms, struct evidence *out,
-                                enum evidence_part *out_part, struct err *e);
+                                struct evidence_state *state, struct err *e);
 
 #endif

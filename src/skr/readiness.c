@@ -1,7 +1,8 @@
 /*
  * State          the thread                         leaves it by
  * no report      waits, probes the report source    a report (anybody's)
- * no match       fetches certificates               a chain whose TCB is the reported one
+ * no match       fetches certificates               a chain whose TCB is the reported one; a chain
+ *                                                  of another TCB: to "no report"
  * ready          sleeps                             a report with another TCB
  */
 #include "skr/readiness.h"
@@ -62,6 +63,7 @@ static int attempt(struct readiness *r, struct err *e)
     pthread_mutex_lock(&r->lock);
     const bool fits = has_match(r);
     const uint64_t tcb = r->reported_tcb;
+    r->have_report = fits; /* the firmware may have gone back: the next attempt asks it again */
     pthread_mutex_unlock(&r->lock);
     if (!fits)
         return err_set(e, ERR_CHECK, "the certificates are for another TCB than %016" PRIx64, tcb);

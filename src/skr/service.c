@@ -120,22 +120,25 @@ int service_evidence(struct service *s, struct span data, int64_t deadline_ms, s
                      struct failure *f)
 {
     uint8_t report_data[SNP_REPORT_DATA_SIZE];
-    enum evidence_part part = EVIDENCE_REPORT;
+    struct evidence_state state = { 0 };
     const int64_t start = clock_now_ms(s->parts.env->clk);
 
     if (check_uvm(s, f) != 0)
         return -1;
-    if (snp_report_data(data, report_data, &f->err) != 0 ||
-        evidence_collect(s->parts.device, s->parts.certs, report_data, deadline_ms, out, &part,
-                         &f->err) != 0) {
-        count_report(s, part == EVIDENCE_CERTS);
-        err_wrap(&f->err, part == EVIDENCE_CERTS ? "fetching the processor's certificates failed"
-                                                 : "fetching the attestation report failed");
-        return failure_at(f, part == EVIDENCE_CERTS ? STAGE_CERTS : STAGE_REPORT);
+    int rc = snp_report_data(data, report_data, &f->err);
+    if (rc == 0)
+        rc = evidence_collect(s->parts.device, s->parts.certs, report_data, deadline_ms, out,
+                              &state, &f->err);
+    if (state.has_report)
+        readiness_note_tcb(&s->readiness, state.reported_tcb);
+    count_report(s, rc == 0 || state.part == EVIDENCE_CERTS);
+    if (rc != 0) {
+        const bool certs = state.part == EVIDENCE_CERTS;
+        err_wrap(&f->err, certs ? "fetching the processor's certificates failed"
+                                : "fetching the attestation report failed");
+        return failure_at(f, certs ? STAGE_CERTS : STAGE_REPORT);
     }
-    count_report(s, true);
     service_observe(s, STAGE_REPORT, start);
-    readiness_note_tcb(&s->readiness, out->chain->tcb);
     return 0;
 }
 

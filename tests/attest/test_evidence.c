@@ -52,21 +52,21 @@ static void tear_down(struct setup *s)
     cert_store_free(s->certs);
 }
 
-static int collect(struct setup *s, struct evidence *ev, enum evidence_part *part, struct err *e)
+static int collect(struct setup *s, struct evidence *ev, struct evidence_state *seen, struct err *e)
 {
-    return evidence_collect(s->device, s->certs, data, in_ms(5000), ev, part, e);
+    return evidence_collect(s->device, s->certs, data, in_ms(5000), ev, seen, e);
 }
 
 static void pairs_report_and_certificates_of_one_tcb(void **state)
 {
     static const struct fake_answer script[] = { { ERR_NONE, OLD } };
     CLEANUP(evidence_done) struct evidence ev = { 0 };
-    enum evidence_part part = EVIDENCE_REPORT;
+    struct evidence_state seen = { 0 };
     struct setup s;
     struct err e;
 
     set_up(&s, script, 1, chain_of(OLD), NEW);
-    assert_ok(collect(&s, &ev, &part, &e));
+    assert_ok(collect(&s, &ev, &seen, &e));
     assert_memory_equal(ev.report + 0x50, data, sizeof(data));
     assert_true(ev.chain->tcb == OLD);
     assert_int_equal(s.source.n_fetched, 1);
@@ -79,12 +79,12 @@ static void after_a_refresh_the_second_report_is_the_one_returned(void **state)
 {
     static const struct fake_answer script[] = { { ERR_NONE, NEW } };
     CLEANUP(evidence_done) struct evidence ev = { 0 };
-    enum evidence_part part = EVIDENCE_REPORT;
+    struct evidence_state seen = { 0 };
     struct setup s;
     struct err e;
 
     set_up(&s, script, 1, chain_of(OLD), NEW);
-    assert_ok(collect(&s, &ev, &part, &e));
+    assert_ok(collect(&s, &ev, &seen, &e));
     assert_true(ev.chain->tcb == NEW);
     assert_int_equal(s.source.n_fetched, 2);
     assert_int_equal(ev.report[0x140], 1); /* REPORT_ID of the second */
@@ -96,12 +96,12 @@ static void fetches_certificates_when_there_are_none(void **state)
 {
     static const struct fake_answer script[] = { { ERR_NONE, OLD } };
     CLEANUP(evidence_done) struct evidence ev = { 0 };
-    enum evidence_part part = EVIDENCE_REPORT;
+    struct evidence_state seen = { 0 };
     struct setup s;
     struct err e;
 
     set_up(&s, script, 1, NULL, OLD);
-    assert_ok(collect(&s, &ev, &part, &e));
+    assert_ok(collect(&s, &ev, &seen, &e));
     assert_true(ev.chain->tcb == OLD);
     tear_down(&s);
 }
@@ -112,13 +112,14 @@ static void a_change_between_the_steps_is_caught(void **state)
 {
     static const struct fake_answer script[] = { { ERR_NONE, NEW }, { ERR_NONE, OLD } };
     struct evidence ev = { 0 };
-    enum evidence_part part = EVIDENCE_REPORT;
+    struct evidence_state seen = { 0 };
     struct setup s;
     struct err e;
 
     set_up(&s, script, 2, chain_of(OLD), NEW);
-    assert_fails(ERR_CHECK, "SNP reported TCB value: ", collect(&s, &ev, &part, &e));
-    assert_int_equal(part, EVIDENCE_CERTS);
+    assert_fails(ERR_CHECK, "SNP reported TCB value: ", collect(&s, &ev, &seen, &e));
+    assert_int_equal(seen.part, EVIDENCE_CERTS);
+    assert_true(seen.has_report && seen.reported_tcb == OLD);
     assert_null(ev.chain);
     tear_down(&s);
 }
@@ -128,12 +129,12 @@ static void a_change_that_the_certificates_follow_is_fine(void **state)
 {
     static const struct fake_answer script[] = { { ERR_NONE, OLD + 1 }, { ERR_NONE, NEW } };
     CLEANUP(evidence_done) struct evidence ev = { 0 };
-    enum evidence_part part = EVIDENCE_REPORT;
+    struct evidence_state seen = { 0 };
     struct setup s;
     struct err e;
 
     set_up(&s, script, 2, chain_of(OLD), NEW);
-    assert_ok(collect(&s, &ev, &part, &e));
+    assert_ok(collect(&s, &ev, &seen, &e));
     assert_true(ev.chain->tcb == NEW);
     assert_int_equal(ev.report[0x187], 0xdb); /* microcode of the report returned */
     tear_down(&s);
@@ -143,7 +144,7 @@ static void says_which_tcbs_do_not_match(void **state)
 {
     static const struct fake_answer script[] = { { ERR_NONE, 0xdb18000000000004 } };
     struct evidence ev = { 0 };
-    enum evidence_part part = EVIDENCE_REPORT;
+    struct evidence_state seen = { 0 };
     struct setup s;
     struct err e;
 
@@ -151,8 +152,8 @@ static void says_which_tcbs_do_not_match(void **state)
     assert_fails(ERR_CHECK,
                  "SNP reported TCB value: 15787368493747273732 doesn't match Certificate TCB "
                  "value: 8288875114175397891",
-                 collect(&s, &ev, &part, &e));
-    assert_int_equal(part, EVIDENCE_CERTS);
+                 collect(&s, &ev, &seen, &e));
+    assert_int_equal(seen.part, EVIDENCE_CERTS);
     tear_down(&s);
 }
 
@@ -175,15 +176,14 @@ static void names_the_half_that_failed(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct evidence ev = { 0 };
-        enum evidence_part part =
-            cases[i].part == EVIDENCE_CERTS ? EVIDENCE_REPORT : EVIDENCE_CERTS;
+        struct evidence_state seen = { 0 };
         struct setup s;
         struct err e;
 
         set_up(&s, cases[i].script, cases[i].n, chain_of(OLD), NEW);
         fake_thim_set(&s.thim, cases[i].thim_status, NEW);
-        assert_fails(cases[i].code, "", collect(&s, &ev, &part, &e));
-        assert_int_equal(part, cases[i].part);
+        assert_fails(cases[i].code, "", collect(&s, &ev, &seen, &e));
+        assert_int_equal(seen.part, cases[i].part);
         assert_null(ev.chain);
         tear_down(&s);
     }

@@ -174,6 +174,25 @@ static void a_report_with_another_tcb_ends_readiness_until_the_certificates_foll
     rig_stop(&r);
 }
 
+/* The certificates stayed behind, and then the firmware goes back to them: nobody else may ask. */
+static void firmware_that_goes_back_is_noticed(void **state)
+{
+    static const struct fake_exchange script[] = {
+        { .method = "GET", .url = THIM_DEFAULT_URL, .status = 200, .answer = THIM_ANSWER },
+        { .method = NULL },
+    };
+    struct rig r;
+    struct err e;
+
+    (void)state;
+    rig_start(&r, true, TCB, false, script);
+    assert_true(becomes_ready(&r, &e));
+    readiness_note_tcb(&r.readiness, 7);
+    assert_false(readiness_is_ready(&r.readiness, &e));
+    assert_true(becomes_ready(&r, &e));
+    rig_stop(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +201,7 @@ int main(void)
         cmocka_unit_test(any_tcb_will_do_where_a_test_asked_for_it),
         cmocka_unit_test(without_a_device_it_says_so_and_probes_at_most_once_a_second),
         cmocka_unit_test(a_report_with_another_tcb_ends_readiness_until_the_certificates_follow),
+        cmocka_unit_test(firmware_that_goes_back_is_noticed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
