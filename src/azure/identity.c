@@ -3,11 +3,13 @@
  *
  *   left of its life           callers get             and
  *   more than "ahead"          the token               nothing
- *   10 s .. "ahead"            the token               one background thread asks for the next
- *   10 s or less, or no token  the outcome of a flight one caller asks, the others wait for it
+ *   "margin" .. "ahead"        the token               one background thread asks for the next
+ *   "margin" or less, or none  the outcome of a flight one caller asks, the others wait for it
  *
- * "ahead" is 300 s or a fifth of the life, whichever is more, but at most half of it. A token
- * whose answer named no end counts as one of 60 s. The background thread tries until it succeeds.
+ * "ahead" is 300 s or a fifth of the life, whichever is more, but at most half of it; "margin" is
+ * a quarter of it, but at least 2 s and at most 10 s: a token that near to its end may not survive
+ * the journey. A token whose answer named no end counts as one of 60 s. The background thread tries
+ * until it succeeds.
  *
  * Locks: id->lock guards the list and the tokens and is held for moments only. A flight has a lock
  * of its own; nobody joins one while holding id->lock.
@@ -25,7 +27,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MARGIN_MS             10000 /* a token this close to its end may not survive the journey */
+#define MIN_MARGIN_MS         2000
+#define MAX_MARGIN_MS         10000
 #define AHEAD_MS              300000
 #define UNKNOWN_LIFE_S        60
 #define MAX_LIFE_S            31536000LL /* a year */
@@ -44,6 +47,7 @@ struct entry {
     char *token;        /* NULL: none */
     int64_t expires_ms; /* on the clock of env, as is refresh_ms */
     int64_t refresh_ms;
+    int64_t margin_ms;
     bool refreshing;    /* the thread is at work */
     bool has_refresher; /* the thread was started and not yet joined */
     pthread_t refresher;
@@ -274,12 +278,16 @@ static void store(struct entry *en, struct access_token *t)
     int64_t ahead_ms = life_ms / 5 > AHEAD_MS ? life_ms / 5 : AHEAD_MS;
     if (ahead_ms > life_ms / 2)
         ahead_ms = life_ms / 2;
+    int64_t margin_ms = life_ms / 4 < MAX_MARGIN_MS ? life_ms / 4 : MAX_MARGIN_MS;
+    if (margin_ms < MIN_MARGIN_MS)
+        margin_ms = MIN_MARGIN_MS;
 
     pthread_mutex_lock(&id->lock);
     str_free(en->token);
     en->token = TAKE(t->text);
     en->expires_ms = now_ms + life_ms;
     en->refresh_ms = en->expires_ms - ahead_ms;
+    en->margin_ms = margin_ms;
     pthread_mutex_unlock(&id->lock);
     const int64_t ends_s = clock_unix_s(id->env->clk) + life_ms / 1000;
     metrics_set(id->env->metrics, "skr_token_expiry_seconds", (double)ends_s, en->resource, NULL,
@@ -295,7 +303,7 @@ static int lead(struct entry *en, bool ahead, int64_t deadline_ms, struct err *e
     int rc = 0;
 
     pthread_mutex_lock(&id->lock);
-    const bool needed = ahead ? is_refresh_due(en) : left_ms(en) <= MARGIN_MS;
+    const bool needed = ahead ? is_refresh_due(en) : left_ms(en) <= en->margin_ms;
     pthread_mutex_unlock(&id->lock);
     if (needed) {
         if (!ahead)
@@ -384,13 +392,15 @@ static void start_refresher(struct entry *en)
         log_warning("no thread to refresh the token for %s: %s", en->resource, strerror(rc));
 }
 
-/* A copy of the cached token, when more of its life is left than that; *out stays NULL when not. */
-static int take_cached(struct entry *en, int64_t more_than_ms, char **out, struct err *e)
+/* A copy of the cached token; *out stays NULL when there is none, or it is too near to its end.
+ * fresh: it comes from the service just now, where even a token of a second is the best there is.
+ */
+static int take_cached(struct entry *en, bool fresh, char **out, struct err *e)
 {
     int rc = 0;
 
     pthread_mutex_lock(&en->id->lock);
-    if (left_ms(en) > more_than_ms) {
+    if (left_ms(en) > (fresh ? 0 : en->margin_ms)) {
         if (is_refresh_due(en))
             start_refresher(en);
         rc = str_dup(en->token, out, e);
@@ -403,7 +413,7 @@ static int get_token(struct entry *en, int64_t deadline_ms, char **out, struct e
 {
     struct identity *id = en->id;
 
-    if (take_cached(en, MARGIN_MS, out, e) != 0)
+    if (take_cached(en, false, out, e) != 0)
         return -1;
     if (*out != NULL)
         metrics_add(id->env->metrics, "skr_token_cache_total", 1, "hit", NULL, NULL);
@@ -421,8 +431,7 @@ static int get_token(struct entry *en, int64_t deadline_ms, char **out, struct e
         default:
             return -1;
         }
-        /* Fresh from the service: even a token of a few seconds is the best there is. */
-        if (take_cached(en, 0, out, e) != 0)
+        if (take_cached(en, true, out, e) != 0)
             return -1;
     }
     return 0;
