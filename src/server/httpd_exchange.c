@@ -82,6 +82,18 @@ static bool framing_is_sound(const struct framing *f, const char *version)
     return f->n_encodings == 0 || (f->is_chunked && strcmp(version, MHD_HTTP_VERSION_1_0) != 0);
 }
 
+/* The path of a target; clients that believe to speak to a proxy send it behind a whole
+ * "http://host", which RFC 9112 3.2.2 has every server accept. */
+static const char *path_of(const char *target)
+{
+    static const char scheme[] = "http://";
+
+    if (strncasecmp(target, scheme, sizeof(scheme) - 1) != 0)
+        return target;
+    const char *path = strchr(target + sizeof(scheme) - 1, '/');
+    return path != NULL ? path : "/";
+}
+
 static const char *endpoint_of(const struct httpd_config *config, const char *path)
 {
     for (const struct httpd_route *r = config->routes; r->path != NULL; r++)
@@ -222,6 +234,7 @@ static bool begin(struct httpd_exchange_env *env, struct httpd_exchange **out,
 {
     struct httpd_exchange *ex = calloc(1, sizeof(*ex));
     struct framing framing = { 0 };
+    const char *path = path_of(call->path);
 
     if (ex == NULL || call->peer == NULL) {
         free(ex);
@@ -232,8 +245,8 @@ static bool begin(struct httpd_exchange_env *env, struct httpd_exchange **out,
         .env = env,
         .connection = call->connection,
         .peer = call->peer,
-        .req = { .method = call->method, .path = call->path },
-        .endpoint = endpoint_of(env->config, call->path),
+        .req = { .method = call->method, .path = path },
+        .endpoint = endpoint_of(env->config, path),
         .complete_ms = clock_now_ms(env->config->clk),
     };
     if (ex->endpoint == NULL)

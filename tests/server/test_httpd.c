@@ -65,6 +65,8 @@ static void answers_everything_that_parses_with_one_document(void **state)
         { "GET /status HTTP/1.1\r\n" HOST "\r\n", 200, "Status OK", "" },
         { "GET /status HTTP/1.0\r\n\r\n", 200, "Status OK", "Connection: close" },
         { "GET /status?a=b&c HTTP/1.1\r\n" HOST "\r\n", 200, "Status OK", "" },
+        { "GET http://localhost:8080/status?a HTTP/1.1\r\n" HOST "\r\n", 200, "Status OK", "" },
+        { "GET http://localhost HTTP/1.1\r\n" HOST "\r\n", 404, "not_found", "" },
         { "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", 200, "abc", "" },
         { "POST /direct HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", 200, "abc", "" },
         { "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", 200, "",
