@@ -335,7 +335,7 @@ static void development_mode_adds_nothing_else(void **state)
         { "evillocalhost", ERR_CHECK },
         { "128.0.0.1", ERR_CHECK },
         { "126.255.255.255", ERR_CHECK },
-        { "127.1", ERR_CHECK },
+        { "127.1", ERR_ARG },
         { "0127.0.0.1", ERR_CHECK },
         { "2130706433", ERR_CHECK },
         { "0.0.0.0", ERR_CHECK },

@@ -33,6 +33,7 @@ def together(n, f):
 def probe(skr, seconds):
     """Times of /status on new connections for a while."""
     times, end = [], time.monotonic() + seconds
+    # The test's own threads share one interpreter, so the median is looked at, not the tail.
     while time.monotonic() < end:
         began = time.monotonic()
         assert skr.get("/status", timeout=30).status == 200
@@ -49,8 +50,8 @@ def test_256_releases_on_a_slow_service_do_not_delay_the_probes(cloud, start):
     s = start(loglevel="warning", config={"timeouts": {"exchange": 60, "request": 120}})
     s.jwk()
     cloud.fault("maa", op="attest", delay_ms=2000)
-    ts, answers = together(256, lambda i: s.release(timeout=240))
-    times = probe(s, 3)
+    ts, answers = together(256 if SLOW == 1 else 64, lambda i: s.release(timeout=240))
+    times = probe(s, 3 * SLOW)
     for t in ts:
         t.join()
     bad = [a for a in answers if isinstance(a, Exception) or a.status != 200]
