@@ -330,7 +330,7 @@ static int read_api_version(struct vault_call *c, bool *out_known, struct err *e
         { "7.0", false },          { "7.1", false }, { "7.2", false },
         { "7.3-preview", true },   { "7.3", true },  { "7.4-preview.1", true },
         { "7.4", true },           { "7.5", true },  { "7.5-preview.1", true },
-        { "7.6-preview.2", true }, { "7.6", true },
+        { "7.6-preview.2", true }, { "7.6", true },  { "2025-07-01", true },
     };
     size_t n = 0;
 
@@ -416,7 +416,7 @@ static int serve(struct vault_call *c, struct err *e)
     if (!known)
         return vault_reply_refuse(c, 400, "BadParameter", NULL,
                                   "The specified api-version is not recognized. Consider using the "
-                                  "latest supported version (7.6).",
+                                  "latest supported version (2025-07-01).",
                                   e);
     return run(c, e);
 }

@@ -369,17 +369,33 @@ static int create_oct(int64_t bits, struct vault_key *k, struct err *e)
     return k->peer != NULL ? 0 : err_nomem(e);
 }
 
-static int create_pair(int64_t bits, const char *curve, struct vault_key *k, struct err *e)
+/* name: NULL is the default of the service. */
+static int find_curve(const char *name, enum signer_curve *out, struct err *e)
+{
+    static const char *const names[] = {
+        [SIGNER_P256] = "P-256", [SIGNER_P384] = "P-384", [SIGNER_P521] = "P-521"
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (name == NULL || strcmp(name, names[i]) == 0) {
+            *out = (enum signer_curve)i;
+            return 0;
+        }
+    }
+    return err_set(e, ERR_ARG, "Property crv is not P-256, P-384 or P-521.");
+}
+
+static int create_pair(int64_t bits, const char *curve_name, struct vault_key *k, struct err *e)
 {
     CLEANUP(signer_freep) struct signer *pair = NULL;
-    const bool is_p384 = curve != NULL && strcmp(curve, "P-384") == 0;
+    enum signer_curve curve = SIGNER_P256;
 
     if (k->kty == JWK_RSA && bits != 2048 && bits != 3072 && bits != 4096)
         return err_set(e, ERR_ARG, "Property key_size is not 2048, 3072 or 4096.");
-    if (k->kty == JWK_EC && curve != NULL && !is_p384 && strcmp(curve, "P-256") != 0)
-        return err_set(e, ERR_ARG, "Property crv is not P-256 or P-384.");
+    if (k->kty == JWK_EC && find_curve(curve_name, &curve, e) != 0)
+        return -1;
     if ((k->kty == JWK_RSA ? signer_new_rsa((unsigned)bits, &pair, e)
-                           : signer_new_ec(is_p384 ? SIGNER_P384 : SIGNER_P256, &pair, e)) != 0)
+                           : signer_new_ec(curve, &pair, e)) != 0)
         return -1;
     return keep_pair(pair, k, e);
 }
