@@ -7,7 +7,7 @@ packages() {
     build) echo gcc libc6-dev meson ninja-build pkg-config git ca-certificates \
         libssl-dev libjansson-dev libcurl4-openssl-dev libmicrohttpd-dev nettle-dev libgmp-dev ;;
     test) packages build; echo libcmocka-dev python3 python3-pytest python3-cryptography python3-jwcrypto \
-        python3-pytest-xdist python3-hypothesis openssl curl jq iproute2 procps ;;
+        python3-pytest-xdist python3-hypothesis python3-venv openssl curl jq iproute2 procps ;;
     lint) packages test; echo clang libclang-rt-14-dev clang-format clang-tidy cppcheck ;;
     *) echo "deps.sh: unknown set \"$1\": use build, test or lint" >&2; return 2 ;;
     esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the unit tests, the end-to-end tests and, where it is at hand, the acceptance suite of a build.
+"""Runs the unit tests, the end-to-end tests, the tests by programs of others and, where it is at hand, the acceptance suite.
 
 Prints what failed and what was skipped by name, and ends with "N passed, N failed, N skipped".
 """
@@ -16,6 +16,7 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"  # Debian's: its packages are what ci/deps.sh installs
 ACCEPT = ROOT.parent / "shared" / "accept" / "run.sh"
+SKIPPED = 77
 
 
 class Tally:
@@ -68,7 +69,7 @@ def unit(build, timeout_factor):
     for line in log.read_text().splitlines():
         r = json.loads(line)
         out, code = (r.get("stdout") or "") + (r.get("stderr") or ""), r["returncode"]
-        if code == 77:
+        if code == SKIPPED:
             t = Tally()
             t.skipped = [f"{r['name']}: {(out.strip().splitlines() or ['no reason given'])[-1]}"]
         elif "[==========]" in out:
@@ -86,20 +87,22 @@ def unit(build, timeout_factor):
     return total
 
 
-def e2e(build, extra):
-    results = build / "e2e.xml"
+def pytest_part(part, build, command):
+    """Runs pytest by this command and reads its report; 77 is a part that cannot run here, with the reason in the last line."""
+    results = build / f"{part}.xml"
     results.unlink(missing_ok=True)
     env = dict(os.environ, BIN=str(build / "bin"), PYTHONDONTWRITEBYTECODE="1")
-    run = subprocess.run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-n", "2", "--dist", "loadfile",
-                          f"--junitxml={results}",
-                          *extra, str(ROOT / "tests" / "e2e")], env=env, capture_output=True, text=True, check=False)
+    run = subprocess.run([*command, f"--junitxml={results}"], env=env, capture_output=True, text=True, check=False)
     total = Tally()
+    if run.returncode == SKIPPED:
+        total.skipped.append(f"{part}: {run.stdout.strip().splitlines()[-1]}")
+        return total
     if not results.exists():
         print(run.stdout[-3000:] + run.stderr[-2000:])
-        total.failed.append("end-to-end tests did not run")
+        total.failed.append(f"{part}: did not run")
         return total
     for case in xml.parse(results).getroot().iter("testcase"):
-        name = f"e2e/{case.get('classname', '').split('.')[-1]}: {case.get('name')}"
+        name = f"{part}/{case.get('classname', '').split('.')[-1]}: {case.get('name')}"
         skipped = case.find("skipped")
         if case.find("failure") is not None or case.find("error") is not None:
             total.failed.append(name)
@@ -110,8 +113,17 @@ def e2e(build, extra):
     if total.failed:
         print(run.stdout[-12000:])
     if run.returncode not in (0, 1, 5) and not total.failed:
-        total.failed.append(f"end-to-end tests ended with {run.returncode}")
+        total.failed.append(f"{part}: ended with {run.returncode}")
     return total
+
+
+def e2e(build, extra):
+    return pytest_part("e2e", build, [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-n", "2",
+                                      "--dist", "loadfile", *extra, str(ROOT / "tests" / "e2e")])
+
+
+def strangers(build):
+    return pytest_part("strangers", build, [str(ROOT / "tests" / "strangers" / "run.sh"), str(build)])
 
 
 def accept(build):
@@ -139,13 +151,13 @@ def accept(build):
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
-    p.add_argument("--only", default="unit,e2e,accept", help="comma-separated: unit, e2e, accept")
+    p.add_argument("--only", default="unit,e2e,strangers,accept", help="comma-separated: unit, e2e, strangers, accept")
     p.add_argument("--timeout-factor", type=float, default=1.0, help="for sanitizers and valgrind")
     p.add_argument("--e2e", default="", help="more arguments for pytest")
     a = p.parse_args()
     a.build = a.build.resolve()
     parts = {"unit": lambda: unit(a.build, a.timeout_factor), "e2e": lambda: e2e(a.build, a.e2e.split()),
-             "accept": lambda: accept(a.build)}
+             "strangers": lambda: strangers(a.build), "accept": lambda: accept(a.build)}
     total = Tally()
     for name in a.only.split(","):
         start = time.monotonic()
