@@ -62,8 +62,6 @@ static int serve(const struct skr_options *o, struct skr *s, size_t max_files, c
                     (long long)s->config.timeouts.drain_ms);
         _Exit(EXIT_FAILURE);
     }
-    skr_free(s);
-    log_info("ended");
     return 0;
 }
 
@@ -80,7 +78,9 @@ static int run(const struct skr_options *o, struct err *e)
         return -1;
     if (skr_build(o, &s, e) != 0)
         return -1;
-    return serve(o, &s, max_files, &end, e);
+    const int rc = serve(o, &s, max_files, &end, e);
+    skr_free(&s);
+    return rc;
 }
 
 static int wrap(const struct skr_options *o, struct err *e)
