@@ -2,30 +2,20 @@
 
 in_cloud.sh has laid those names on loopback; nothing here tells a client where to go, but for the authority it trusts.
 """
-import importlib.util
 import os
 import pathlib
-import sys
 import tempfile
 
 import pytest
 
-E2E = pathlib.Path(__file__).resolve().parents[1] / "e2e" / "conftest.py"
-LISTEN = ("-names", "azure", "-tls_listen", ",".join(f"127.77.0.{n}:443" for n in (1, 2, 3, 4)),
+import go_original
+import programs
+import sdk
+
+POLICY = pathlib.Path(__file__).resolve().parent / "policy.rego"
+LISTEN = ("-policy", POLICY, "-names", "azure", "-tls_listen", ",".join(f"127.77.0.{n}:443" for n in (1, 2, 3, 4)),
           "-http_listen", "169.254.169.254:80")
 MOVED = ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "AZURE_AUTHORITY_HOST")  # cloudsim's hints to clients on a laptop
-
-
-def load_programs():
-    """The programs as the end-to-end tests start them."""
-    spec = importlib.util.spec_from_file_location("programs", E2E)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["programs"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-programs = load_programs()
 
 
 class Cloud(programs.Cloud):
@@ -33,6 +23,11 @@ class Cloud(programs.Cloud):
         super().__init__(folder, *LISTEN, *args, state=state)
         self.env = {k: v for k, v in self.env.items() if k not in MOVED}
         self.ca = str(self.state_dir / "ca.pem")
+
+    def import_oct_with(self, client, *claims, name="key1"):
+        """One symmetric key, imported by the SDK."""
+        key = sdk.JsonWebKey(kty="oct-HSM", k=bytes(range(32)))
+        client.import_key(name, key, hardware_protected=True, exportable=True, release_policy=sdk.policy(self, *claims))
 
     def vault(self, product):
         return "https://" + (self.hsm if product == "managed-hsm" else self.akv)
@@ -45,8 +40,23 @@ def folder():
 
 
 @pytest.fixture(scope="session")
-def shared_cloud(folder):
-    c = Cloud(folder)
+def policy_of_group():
+    return POLICY.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def accepted_report(folder, policy_of_group):
+    """The report of the Go program, which the cloud then takes as it is; None without that program."""
+    return go_original.learn_report(folder, policy_of_group) if os.environ.get("GO_SKR") else None
+
+
+@pytest.fixture(scope="session")
+def shared_cloud(folder, accepted_report):
+    more = []
+    if accepted_report:
+        (folder / "accepted-report").write_bytes(accepted_report)
+        more = ["-accept_report", folder / "accepted-report"]
+    c = Cloud(folder, *more)
     os.environ["SSL_CERT_FILE"] = os.environ["REQUESTS_CA_BUNDLE"] = c.ca
     yield c
     assert c.stop() == 0, c.output()[-2000:]
@@ -61,7 +71,7 @@ def cloud(shared_cloud):
 @pytest.fixture(scope="session")
 def shared_skr(folder, shared_cloud):
     allow = {"maa": [shared_cloud.maa], "akv": [shared_cloud.akv, shared_cloud.hsm]}
-    s = programs.Skr(folder, shared_cloud, config={"allow": allow}, loglevel="info")
+    s = programs.Skr(folder, shared_cloud, config={"allow": allow, "certcache": None}, loglevel="info")
     yield s
     assert s.stop() == 0, s.output()[-2000:]
 
