@@ -2,21 +2,22 @@
 BUILD := build
 MESON_FLAGS ?=
 
-.PHONY: all demo test bench lint clean deps-build deps-test deps-lint
+.PHONY: all demo test bench lint clean deps-build deps-demo deps-test deps-lint
 
 all: deps-build $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	meson setup $(BUILD) $(MESON_FLAGS)
+	meson setup $(BUILD) -Dtests=false $(MESON_FLAGS)
 
 # Starts the local cloud and skr, imports a key, releases it, and shows a denial explained.
-demo: all
+demo: all deps-demo
 	@deploy/demo/demo.sh $(BUILD)/bin
 
 # Builds and runs every test; ends with "N passed, N failed".
-test: all deps-test
-	@ninja -C $(BUILD) tests
+test: deps-test $(BUILD)/build.ninja
+	@meson configure $(BUILD) -Dtests=true
+	@ninja -C $(BUILD) all tests
 	@ci/run_tests.py --build $(BUILD)
 
 bench: all deps-test
@@ -25,7 +26,7 @@ bench: all deps-test
 lint: deps-lint $(BUILD)/build.ninja
 	@ci/lint.sh $(BUILD)
 
-deps-build deps-test deps-lint: deps-%:
+deps-build deps-demo deps-test deps-lint: deps-%:
 	@ci/deps.sh $*
 
 clean:

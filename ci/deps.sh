@@ -1,15 +1,16 @@
 #!/bin/sh
-# Installs Debian packages in sets: deps.sh build|test|lint ... Does nothing, fast, when all are there.
+# Installs Debian packages in sets: deps.sh build|demo|test|lint ... Does nothing, fast, when all are there.
 set -eu
 
 packages() {
     case $1 in
     build) echo gcc libc6-dev meson ninja-build pkg-config git ca-certificates \
         libssl-dev libjansson-dev libcurl4-openssl-dev libmicrohttpd-dev nettle-dev libgmp-dev ;;
-    test) packages build; echo libcmocka-dev python3 python3-pytest python3-cryptography python3-jwcrypto \
-        python3-pytest-xdist python3-hypothesis python3-venv openssl curl jq iproute2 procps ;;
+    demo) packages build; echo curl jq ;;
+    test) packages demo; echo libcmocka-dev python3 python3-pytest python3-cryptography python3-jwcrypto \
+        python3-pytest-xdist python3-hypothesis python3-venv openssl iproute2 procps ;;
     lint) packages test; echo clang libclang-rt-14-dev clang-format clang-tidy cppcheck ;;
-    *) echo "deps.sh: unknown set \"$1\": use build, test or lint" >&2; return 2 ;;
+    *) echo "deps.sh: unknown set \"$1\": use build, demo, test or lint" >&2; return 2 ;;
     esac
 }
 
