@@ -20,8 +20,9 @@ test: deps-test $(BUILD)/build.ninja
 	@ninja -C $(BUILD) all tests
 	@ci/run_tests.py --build $(BUILD)
 
+# BENCH_FLAGS="--quick", "--json FILE", "--compare OLD.json": bench/run.py --help
 bench: all deps-test
-	@bench/run.py --bin $(BUILD)/bin
+	@bench/run.py --bin $(BUILD)/bin $(BENCH_FLAGS)
 
 lint: deps-lint $(BUILD)/build.ninja
 	@ci/lint.sh $(BUILD)

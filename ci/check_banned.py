@@ -20,7 +20,7 @@ def strip_strings(line):
 
 
 def main():
-    for path in sorted(root.joinpath("src").rglob("*.[ch]")) + sorted(root.joinpath("tests").rglob("*.[ch]")):
+    for path in sorted(p for top in ("src", "tests", "bench") for p in root.joinpath(top).rglob("*.[ch]")):
         rel = str(path.relative_to(root))
         comment = False
         for n, raw in enumerate(path.read_text().splitlines(), 1):

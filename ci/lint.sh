@@ -11,7 +11,7 @@ check() {
 }
 
 queue=$(echo '#include <sys/queue.h>' | cc -E -M -x c - | grep -o '/[^ ]*/queue.h') # cppcheck needs its macros
-sources=$(git ls-files 'src/*.[ch]' 'tests/*.[ch]')
+sources=$(git ls-files 'src/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
 # shellcheck disable=SC2086
 {
     check format clang-format --dry-run -Werror $sources
