@@ -134,7 +134,7 @@ def accept(build):
     if os.geteuid() != 0:
         total.skipped.append("acceptance suite: it needs root")
         return total
-    env = dict(os.environ, SKR=str(build / "bin" / "skr"))
+    env = dict(os.environ, SKR=str(build / "bin" / "skr"), ACC_MORE=str(ROOT / "tests" / "accept"))
     run = subprocess.run([str(ACCEPT)], env=env, capture_output=True, text=True, check=False)
     last = re.search(r"^(\d+) passed, (\d+) failed$", run.stdout, re.M)
     if not last:

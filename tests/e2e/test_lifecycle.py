@@ -163,6 +163,16 @@ def test_the_process_is_hardened(start):
     assert os.stat(f"/proc/{s.p.pid}/mem").st_uid == 0  # of a process that is not dumpable, /proc belongs to root
 
 
+@pytest.mark.parametrize("name", ["skr", "cloudsim"])
+def test_the_programs_are_built_hardened(name):
+    if SLOW > 1:
+        pytest.skip("a sanitized build has other flags")
+    out = subprocess.run(["readelf", "-W", "-h", "-l", "-d", "-n", "-s", str(BIN / name)], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"Type:\s+DYN", out) and "GNU_RELRO" in out and re.search(r"FLAGS\b.*BIND_NOW|FLAGS_1\b.*NOW", out)
+    assert re.search(r"GNU_STACK\s+\S+ \S+ \S+ \S+ \S+ RW ", out) and "__stack_chk_fail" in out and re.search(r"__\w+_chk@", out)
+    assert re.search(r"x86 feature: IBT, SHSTK|x86 feature.*IBT", out) or "GNU_PROPERTY" in out
+
+
 def test_a_log_file_is_appended_to_and_private(start, tmp_path):
     log = tmp_path / "log"
     s = start(args=["-logfile", log, "-log-format", "json"], loglevel="debug")

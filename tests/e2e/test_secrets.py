@@ -1,4 +1,4 @@
-"""Planted secrets are looked for in every byte that skr wrote: logs at every level, answers, metrics, command lines."""
+"""Planted secrets are looked for in every byte that the programs wrote: logs at every level, answers, metrics, command lines."""
 import base64
 import json
 import os
@@ -94,6 +94,7 @@ def test_nothing_that_was_written_holds_a_secret(cloud, start, tmp_path, level, 
             w.hear("a command line", line)
         s.stop()
         w.hear("the log", s.log.read_bytes())
+    w.hear("the local cloud's log", cloud.log.read_bytes())
     w.check()
 
 
