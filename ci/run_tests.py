@@ -74,12 +74,12 @@ def unit(build, timeout_factor):
             t.skipped = [f"{r['name']}: {(out.strip().splitlines() or ['no reason given'])[-1]}"]
         elif "[==========]" in out:
             t = read_cmocka(r["name"], out, code)
-        elif re.search(r"^(=+ )?.*\d+ (passed|failed).* in [\d.]+s", out, re.M):
+        elif re.search(r"^(=+ )?.*\d+ (passed|failed|skipped).* in [\d.]+s", out, re.M):
             t = read_pytest(r["name"], out, code)
         else:
             t = Tally()
             t.passed, t.failed = (1, []) if code == 0 else (0, [r["name"]])
-        if r["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and not t.failed:
+        if r["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and not t.failed and not (code == 5 and t.skipped):
             t.failed = [f"{r['name']}: {r['result']}"]
         if t.failed:
             print(f"--- {r['name']}\n{out[-6000:]}")
