@@ -107,7 +107,8 @@ def pytest_part(part, build, command):
         if case.find("failure") is not None or case.find("error") is not None:
             total.failed.append(name)
         elif skipped is not None:
-            total.skipped.append(f"{name} ({skipped.get('message')})")
+            whole_file = re.search(r"Skipped: (.*)'", skipped.text or "") if case.get("classname") == "" else None
+            total.skipped.append(f"{name} ({whole_file[1] if whole_file else skipped.get('message')})")
         else:
             total.passed += 1
     if total.failed:

@@ -70,7 +70,7 @@ def cloud(shared_cloud):
 
 @pytest.fixture(scope="session")
 def shared_skr(folder, shared_cloud):
-    allow = {"maa": [shared_cloud.maa], "akv": [shared_cloud.akv, shared_cloud.hsm]}
+    allow = {"maa": [shared_cloud.maa], "akv": [shared_cloud.akv, shared_cloud.hsm, "my-vault.vault.azure.net", "my-hsm.managedhsm.azure.net"]}
     s = programs.Skr(folder, shared_cloud, config={"allow": allow, "certcache": None}, loglevel="info")
     yield s
     assert s.stop() == 0, s.output()[-2000:]

@@ -22,8 +22,8 @@ replace /etc/hosts <<'HOSTS'
 127.0.0.1 localhost
 ::1 localhost
 127.77.0.1 sharedneu.neu.attest.azure.net
-127.77.0.2 sim.vault.azure.net
-127.77.0.3 sim.managedhsm.azure.net
+127.77.0.2 sim.vault.azure.net my-vault.vault.azure.net
+127.77.0.3 sim.managedhsm.azure.net my-hsm.managedhsm.azure.net
 127.77.0.4 login.microsoftonline.com
 HOSTS
 replace /etc/resolv.conf <<'RESOLVER'

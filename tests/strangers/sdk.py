@@ -24,8 +24,8 @@ def number(n):
     return n.to_bytes((n.bit_length() + 7) // 8, "big")
 
 
-def clients(cloud, product):
-    return KeyClient(cloud.vault(product), ManagedIdentityCredential(), retry_total=0)
+def clients(cloud, product, host=None):
+    return KeyClient("https://" + host if host else cloud.vault(product), ManagedIdentityCredential(), retry_total=0)
 
 
 def policy(cloud, *claims, authority=None, **more):
