@@ -10,16 +10,19 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define SETTLE_MS 1000
+#define GONE_MS  1000 /* a request that came together with its sender's goodbye is taken by then */
+#define GONE_MAX 1024 /* of a list looked at in one go */
 
 struct httpd_peer {
     int fd;
     enum httpd_phase phase;
     int64_t since_ms;
+    int64_t gone_ms; /* since when it is known that the sender has left; 0: he has not */
     struct httpd_peer *prev, *next;
 };
 
@@ -94,6 +97,7 @@ static void relink(struct httpd_peers *p, struct httpd_peer *peer, enum httpd_ph
     list_remove(&p->lists[before], peer);
     peer->phase = phase;
     peer->since_ms = clock_now_ms(p->config.clk);
+    peer->gone_ms = 0;
     list_append(&p->lists[phase], peer);
     if (before == HTTPD_PHASE_WAITING || before == HTTPD_PHASE_ANSWERING)
         pthread_cond_broadcast(&p->changed);
@@ -161,14 +165,23 @@ static struct timespec time_in(int64_t ms)
     return t;
 }
 
-void httpd_peers_settle(struct httpd_peers *p)
+bool httpd_peers_settle(struct httpd_peers *p, int64_t ms)
 {
-    const struct timespec until = time_in(SETTLE_MS);
+    const struct timespec until = time_in(ms);
+    int rc = 0;
 
     pthread_mutex_lock(&p->lock);
-    while (p->n_announced > 0)
-        if (pthread_cond_timedwait(&p->changed, &p->lock, &until) == ETIMEDOUT)
-            p->n_announced = 0; /* the library had no memory for them, and tells nobody */
+    while (p->n_announced > 0 && rc == 0)
+        rc = pthread_cond_timedwait(&p->changed, &p->lock, &until);
+    const bool settled = p->n_announced == 0;
+    pthread_mutex_unlock(&p->lock);
+    return settled;
+}
+
+void httpd_peers_forget_all(struct httpd_peers *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->n_announced = 0;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -207,6 +220,28 @@ void httpd_peers_move(struct httpd_peers *p, struct httpd_peer *peer, enum httpd
     pthread_mutex_unlock(&p->lock);
 }
 
+/*
+ * The library reads until a read is short, and so does not see the end of a stream that came
+ * together with the last bytes. Such a request is never completed. With the lock held.
+ */
+static void cut_gone(struct httpd_peers *p, const struct list *l, int64_t now)
+{
+    struct httpd_peer *next = NULL;
+    size_t n = 0;
+
+    for (struct httpd_peer *peer = l->head; peer != NULL && n < GONE_MAX; peer = next, n++) {
+        struct pollfd fd = { .fd = peer->fd, .events = POLLRDHUP };
+
+        next = peer->next;
+        if (poll(&fd, 1, 0) != 1)
+            continue;
+        if (peer->gone_ms == 0)
+            peer->gone_ms = now;
+        else if (now - peer->gone_ms >= GONE_MS)
+            cut(p, peer);
+    }
+}
+
 void httpd_peers_cut_overdue(struct httpd_peers *p)
 {
     pthread_mutex_lock(&p->lock);
@@ -217,6 +252,8 @@ void httpd_peers_cut_overdue(struct httpd_peers *p)
                now - peer->since_ms >= p->limit_ms[i])
             cut(p, peer);
     }
+    cut_gone(p, &p->lists[HTTPD_PHASE_RECEIVING], now);
+    cut_gone(p, &p->lists[HTTPD_PHASE_IDLE], now);
     pthread_mutex_unlock(&p->lock);
 }
 

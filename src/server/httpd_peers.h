@@ -41,8 +41,9 @@ void httpd_peers_free(struct httpd_peers *p); /* when all have left; NULL is fin
 /* Makes room, if need be by cutting the oldest. False: there is none until somebody leaves. */
 bool httpd_peers_announce(struct httpd_peers *p);
 void httpd_peers_forget(struct httpd_peers *p); /* announced, but will not enter */
-/* Waits until all announced ones have entered. Those that did not come are forgotten. */
-void httpd_peers_settle(struct httpd_peers *p);
+/* Waits until all announced ones have entered; false when some have not within ms. */
+bool httpd_peers_settle(struct httpd_peers *p, int64_t ms);
+void httpd_peers_forget_all(struct httpd_peers *p);
 
 /* fd stays the caller's and open until the peer has left. NULL when out of memory. */
 struct httpd_peer *httpd_peers_enter(struct httpd_peers *p, int fd);
@@ -51,7 +52,7 @@ void httpd_peers_leave(struct httpd_peers *p, struct httpd_peer *peer);
 /* The peer's time begins anew, unless it is in that phase already. */
 void httpd_peers_move(struct httpd_peers *p, struct httpd_peer *peer, enum httpd_phase phase);
 
-/* Shuts down the connections whose time is over. */
+/* Shuts down the connections whose time is over, and those whose sender left in mid-request. */
 void httpd_peers_cut_overdue(struct httpd_peers *p);
 
 /* Waits until nobody is in WAITING, and at most ms more for those in ANSWERING. */

@@ -32,13 +32,18 @@ struct book {
     struct httpd_peer *peer[8];
 };
 
-static void book_open(struct book *b, size_t max)
+static void book_open_patient(struct book *b, size_t max, int64_t receive_ms, int64_t idle_ms)
 {
     struct err e;
 
     fake_clock_init(&b->clk, 1000);
-    const struct httpd_peers_config config = { &b->clk.base, NULL, 100, 1000, max };
+    const struct httpd_peers_config config = { &b->clk.base, NULL, receive_ms, idle_ms, max };
     assert_ok(httpd_peers_new(&config, &b->peers, &e));
+}
+
+static void book_open(struct book *b, size_t max)
+{
+    book_open_patient(b, max, 100, 1000);
 }
 
 static void book_enter(struct book *b, size_t i)
@@ -154,6 +159,33 @@ static void there_is_no_room_when_everybody_waits_for_us(void **state)
     book_close(&b, 4);
 }
 
+/* What he sent is incomplete, or it would have moved him on within that second. */
+static void a_sender_who_left_is_cut_a_second_later(void **state)
+{
+    static const enum httpd_phase phases[] = { HTTPD_PHASE_RECEIVING, HTTPD_PHASE_IDLE,
+                                               HTTPD_PHASE_WAITING, HTTPD_PHASE_ANSWERING,
+                                               HTTPD_PHASE_RECEIVING };
+    struct book b;
+
+    book_open_patient(&b, 100, 60000, 60000);
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+        book_enter(&b, i);
+        httpd_peers_move(b.peers, b.peer[i], phases[i]);
+        if (i != 4) /* who is slow, but there */
+            assert_int_equal(shutdown(b.far[i], SHUT_WR), 0);
+    }
+    httpd_peers_cut_overdue(b.peers);
+    fake_clock_advance(&b.clk, 999);
+    httpd_peers_cut_overdue(b.peers);
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++)
+        assert_false(book_is_cut(&b, i));
+    fake_clock_advance(&b.clk, 1);
+    httpd_peers_cut_overdue(b.peers);
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++)
+        assert_int_equal(book_is_cut(&b, i), i < 2);
+    book_close(&b, ARRAY_LEN(phases));
+}
+
 static void an_announced_peer_that_never_comes_is_forgotten(void **state)
 {
     struct book b;
@@ -162,7 +194,9 @@ static void an_announced_peer_that_never_comes_is_forgotten(void **state)
     assert_true(httpd_peers_announce(b.peers));
     assert_true(httpd_peers_announce(b.peers));
     assert_false(httpd_peers_announce(b.peers));
-    httpd_peers_settle(b.peers);
+    assert_false(httpd_peers_settle(b.peers, 10));
+    httpd_peers_forget_all(b.peers);
+    assert_true(httpd_peers_settle(b.peers, 10));
     assert_true(httpd_peers_announce(b.peers));
     book_close(&b, 0);
 }
@@ -365,6 +399,7 @@ int main(void)
         cmocka_unit_test(staying_in_a_phase_does_not_renew_its_time),
         cmocka_unit_test(the_oldest_make_room_and_those_who_wait_for_us_never),
         cmocka_unit_test(there_is_no_room_when_everybody_waits_for_us),
+        cmocka_unit_test(a_sender_who_left_is_cut_a_second_later),
         cmocka_unit_test(an_announced_peer_that_never_comes_is_forgotten),
         cmocka_unit_test(cuts_a_request_that_does_not_arrive_whole_in_time),
         cmocka_unit_test(cuts_the_second_request_too_when_it_dawdles),
