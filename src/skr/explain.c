@@ -32,7 +32,9 @@ int explain_denial(const json_t *policy, const json_t *claims, json_t **out, str
         return err_nomem(e);
     if (policy != NULL && judge(policy, claims, explain, e) != 0)
         return -1;
-    if (policy == NULL && json_object_set_new(explain, "satisfied", json_false()) != 0)
+    if (policy == NULL && (json_object_set_new(explain, "authority", json_null()) != 0 ||
+                           json_object_set_new(explain, "satisfied", json_false()) != 0 ||
+                           json_object_set_new(explain, "failed", json_array()) != 0))
         return err_nomem(e);
     if (json_object_set(explain, "claims", (json_t *)(uintptr_t)claims) != 0)
         return err_nomem(e);

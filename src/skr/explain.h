@@ -9,7 +9,8 @@
  *
  * policy    the key's policy, or NULL when it could not be read: the claims alone are listed
  * out       {"authority","satisfied","failed":[{"claim","required","actual"}],"claims":{…}};
- *           authority null when none matched, failed left out without a policy; the caller's
+ *           without a policy authority is null and failed empty, as authority is when none
+ *           matched; the caller's
  * Fails: ERR_PARSE for a policy outside the grammar, ERR_NOMEM.
  */
 MUST_CHECK int explain_denial(const json_t *policy, const json_t *claims, json_t **out,
