@@ -450,6 +450,15 @@ int identity_token(struct identity *id, const char *resource, const char *login_
     return 0;
 }
 
+bool identity_has_to_ask(struct identity *id, const char *resource)
+{
+    pthread_mutex_lock(&id->lock);
+    const struct entry *en = find_entry(id, resource);
+    const bool has_to = en == NULL || left_ms(en) <= en->margin_ms;
+    pthread_mutex_unlock(&id->lock);
+    return has_to;
+}
+
 void identity_drop(struct identity *id, const char *resource, const char *token)
 {
     pthread_mutex_lock(&id->lock);

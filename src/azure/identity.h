@@ -40,6 +40,9 @@ void identity_free(struct identity *id); /* waits for a refresh under way: 8 s a
 MUST_CHECK int identity_token(struct identity *id, const char *resource, const char *login_host,
                               int64_t deadline_ms, char **out_token, struct err *e);
 
+/* identity_token() would have to ask the token service. */
+bool identity_has_to_ask(struct identity *id, const char *resource);
+
 /* The resource refused this token (401): it is not handed out again. A newer one stays. */
 void identity_drop(struct identity *id, const char *resource, const char *token);
 

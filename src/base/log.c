@@ -82,6 +82,11 @@ void log_set_request_id(const char *id)
     snprintf(request_id, sizeof(request_id), "%s", id);
 }
 
+const char *log_request_id(void)
+{
+    return request_id;
+}
+
 /* Adds text to a line, escaped for JSON or with control characters blanked; keeps one byte free. */
 static size_t add_text(char *line, size_t n, const char *text, bool json)
 {

@@ -27,6 +27,7 @@ bool log_is_enabled(enum log_level level);
 
 /* The id that this thread's lines carry until it is changed; "" for none. Copied. */
 void log_set_request_id(const char *id);
+const char *log_request_id(void); /* of this thread; "" for none */
 
 void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

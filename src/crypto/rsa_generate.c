@@ -52,9 +52,8 @@ static int set_from_pair(struct rsa_numbers *k, const struct pair *p, struct err
     return 0;
 }
 
-int rsa_generate(unsigned bits, struct rsa_key **out, struct err *e)
+static int generate(unsigned bits, struct rsa_numbers *numbers, struct err *e)
 {
-    CLEANUP(rsa_numbers_done) struct rsa_numbers numbers = { 0 };
     CLEANUP(pair_done) struct pair pair;
 
     rsa_public_key_init(&pair.pub);
@@ -67,7 +66,29 @@ int rsa_generate(unsigned bits, struct rsa_key **out, struct err *e)
             1 ||
         mpz_sizeinbase(pair.pub.n, 2) != bits)
         return err_set(e, ERR_CHECK, "making an RSA key of %u bits failed", bits);
-    if (set_from_pair(&numbers, &pair, e) != 0 || rsa_private_from_numbers(&numbers, out, e) != 0)
+    return set_from_pair(numbers, &pair, e);
+}
+
+int rsa_generate_numbers(unsigned bits, struct rsa_numbers *out, struct err *e)
+{
+    CLEANUP(rsa_numbers_done) struct rsa_numbers numbers = { 0 };
+
+    if (generate(bits, &numbers, e) != 0)
+        return -1;
+    if (rsa_numbers_check(&numbers, e) != 0)
+        return err_wrap(e, "making an RSA key of %u bits", bits);
+    *out = numbers;
+    numbers = (struct rsa_numbers){ 0 };
+    return 0;
+}
+
+int rsa_generate(unsigned bits, struct rsa_key **out, struct err *e)
+{
+    CLEANUP(rsa_numbers_done) struct rsa_numbers numbers = { 0 };
+
+    if (generate(bits, &numbers, e) != 0)
+        return -1;
+    if (rsa_private_from_numbers(&numbers, out, e) != 0)
         return err_wrap(e, "making an RSA key of %u bits", bits);
     return 0;
 }

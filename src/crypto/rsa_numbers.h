@@ -32,6 +32,9 @@ const char *rsa_numbers_name(enum rsa_number which);
 MUST_CHECK int rsa_numbers_set(struct rsa_numbers *k, enum rsa_number which, struct span value,
                                struct err *e);
 
+/* The numbers of a new key pair, checked: rsa_generate() without the key. */
+MUST_CHECK int rsa_generate_numbers(unsigned bits, struct rsa_numbers *out, struct err *e);
+
 /*
  * n has 1024 to 16384 bits and is p times q, two different odd numbers; e is odd and at least 3;
  * d, dp and dq undo e; qi is the inverse of q modulo p. By arithmetic alone: whether p and q are

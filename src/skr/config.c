@@ -8,6 +8,7 @@
 #include "codec/b64.h"
 #include "http/url.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,6 +16,11 @@
 #define CONFIG_MAX    (256 * 1024)
 #define MAX_TIMEOUT_S 3600
 #define MAX_LIST      256
+
+#define DEFAULT_SESSION_AGE_S 60
+#define DEFAULT_SESSION_USES  1000
+#define MAX_SESSION_AGE_S     86400
+#define MAX_SESSION_USES      1000000000
 
 static const struct {
     const char *section; /* NULL members: the section is a plain value */
@@ -175,23 +181,34 @@ static int load_allow(const json_t *root, struct config *c, struct err *e)
     return load_list(s, "kids", false, &c->allow_kids, e);
 }
 
-/* Sessions are checked and announced as not in use. */
-static int check_session(const json_t *root, struct err *e)
+static int whole_number(const json_t *s, const char *name, int64_t min, int64_t max, int64_t *out,
+                        struct err *e)
 {
-    static const char *const names[] = { "max_age_s", "max_uses" };
-    const json_t *s = NULL;
+    const json_t *v = s != NULL ? json_member_nocase(s, name) : NULL;
 
-    if (section(root, "session", &s, e) != 0)
+    if (v == NULL)
+        return 0;
+    const int64_t n = json_integer_value(v);
+    if (!json_is_integer(v) || n < min || n > max)
+        return err_set(e, ERR_ARG,
+                       "configuration member \"session.%s\" is not a whole number from %" PRId64
+                       " to %" PRId64,
+                       name, min, max);
+    *out = n;
+    return 0;
+}
+
+static int load_session(const json_t *root, struct config_session *out, struct err *e)
+{
+    const json_t *s = NULL;
+    int64_t max_age_s = DEFAULT_SESSION_AGE_S;
+
+    out->max_uses = DEFAULT_SESSION_USES;
+    if (section(root, "session", &s, e) != 0 ||
+        whole_number(s, "max_age_s", 0, MAX_SESSION_AGE_S, &max_age_s, e) != 0 ||
+        whole_number(s, "max_uses", 1, MAX_SESSION_USES, &out->max_uses, e) != 0)
         return -1;
-    for (size_t i = 0; s != NULL && i < ARRAY_LEN(names); i++) {
-        const json_t *v = json_member_nocase(s, names[i]);
-        if (v != NULL && (!json_is_integer(v) || json_integer_value(v) < 0))
-            return err_set(e, ERR_ARG, "configuration member \"session.%s\" is not a whole number",
-                           names[i]);
-    }
-    const json_t *age = s != NULL ? json_member_nocase(s, "max_age_s") : NULL;
-    if (age != NULL && json_integer_value(age) > 0)
-        log_warning("attestation sessions are not in this build: each release attests for itself");
+    out->max_age_ms = max_age_s * 1000;
     return 0;
 }
 
@@ -320,7 +337,7 @@ int config_load(const char *base64, struct config *out, struct err *e)
         string(c.json, "identity", "client_id", &c.client_id, e) != 0 ||
         check_plain_string(c.json, "simulated_psp", &c.simulated_psp, e) != 0 ||
         load_certcache(c.json, &c, e) != 0 || load_timeouts(c.json, &c.timeouts, e) != 0 ||
-        load_allow(c.json, &c, e) != 0 || check_session(c.json, e) != 0 ||
+        load_allow(c.json, &c, e) != 0 || load_session(c.json, &c.session, e) != 0 ||
         check_verification(c.json, e) != 0)
         return -1;
     if (c.user_agent != NULL && strpbrk(c.user_agent, "\r\n") != NULL)

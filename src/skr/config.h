@@ -13,6 +13,11 @@ struct config_timeouts { /* milliseconds; seconds in the JSON */
     int64_t connect_ms, exchange_ms, request_ms, drain_ms;
 };
 
+struct config_session { /* attestation sessions; max_age_ms 0 or max_uses 1: none are shared */
+    int64_t max_age_ms; /* seconds in the JSON */
+    int64_t max_uses;
+};
+
 struct config {
     json_t *json;              /* owns what the pointers below borrow */
     const char *user_agent;    /* maaconfig.user_agent; NULL: not set */
@@ -21,6 +26,7 @@ struct config {
     char *thim_url;
     const char **allow_maa, **allow_akv, **allow_kids; /* NULL-terminated; NULL: the default list */
     struct config_timeouts timeouts;
+    struct config_session session;
 };
 
 void config_done(struct config *c);

@@ -148,6 +148,14 @@ void readiness_note_tcb(struct readiness *r, uint64_t reported_tcb)
     pthread_mutex_unlock(&r->lock);
 }
 
+bool readiness_has_tcb(struct readiness *r, uint64_t reported_tcb)
+{
+    pthread_mutex_lock(&r->lock);
+    const bool has = !r->have_report || r->reported_tcb == reported_tcb;
+    pthread_mutex_unlock(&r->lock);
+    return has;
+}
+
 bool readiness_is_ready(struct readiness *r, struct err *reason)
 {
     pthread_mutex_lock(&r->lock);

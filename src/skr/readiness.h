@@ -36,6 +36,9 @@ void readiness_done(struct readiness *r); /* waits for the thread */
 /* Every report that is taken tells which TCB is in force. */
 void readiness_note_tcb(struct readiness *r, uint64_t reported_tcb);
 
+/* The last report, if there was one, was of this TCB. */
+bool readiness_has_tcb(struct readiness *r, uint64_t reported_tcb);
+
 /* Never waits. Not ready: *reason says why, and the thread probes again, at most once a second. */
 bool readiness_is_ready(struct readiness *r, struct err *reason);
 

@@ -1,6 +1,7 @@
 /*
- * Attest an ephemeral key, show the token to the vault, verify and unwrap the answer. A denial is
- * explained before it is reported; a refused access token of our own is replaced once.
+ * Show the vault the token of an attestation session, verify and unwrap the answer. A denial that
+ * may come from the session's age is tried once more with another one, and explained before it is
+ * reported; a refused access token of our own is replaced once.
  */
 #include "skr/release.h"
 
@@ -10,7 +11,11 @@
 #include "crypto/jws.h"
 #include "skr/explain.h"
 #include "skr/key_blob.h"
-#include "skr/session.h"
+#include "skr/session_store.h"
+
+#include <pthread.h>
+
+#define FETCH_STACK 262144
 
 struct release {
     struct service *service;
@@ -19,12 +24,14 @@ struct release {
     struct key_ref key;
     int64_t deadline_ms;
     char *bearer; /* in use: the caller's or ours */
+    struct session *session;
+    bool reused; /* the session was there before */
 };
 
 static void release_done(struct release *r)
 {
-    str_free(r->bearer);
-    r->bearer = NULL;
+    str_freep(&r->bearer);
+    session_releasep(&r->session);
 }
 
 static bool has_caller_token(const struct release *r)
@@ -66,6 +73,64 @@ static int get_bearer(struct release *r, struct failure *f)
     return 0;
 }
 
+/* ---- what the vault wants to see: a session, and an access token, asked for side by side ---- */
+
+struct bearer_fetch {
+    struct release *r;
+    const char *request_id;
+    pthread_t thread;
+    bool running;
+    int rc;
+    struct failure f;
+};
+
+static void *fetch_bearer(void *arg)
+{
+    struct bearer_fetch *b = arg;
+
+    log_set_request_id(b->request_id);
+    b->rc = get_bearer(b->r, &b->f);
+    return NULL;
+}
+
+/* Only a token that is not at hand is worth a thread; without one it is fetched later. */
+static void start_bearer_fetch(struct bearer_fetch *b)
+{
+    struct release *r = b->r;
+    pthread_attr_t attr;
+
+    if (has_caller_token(r) ||
+        !identity_has_to_ask(r->service->parts.identity, r->vault.resource) ||
+        pthread_attr_init(&attr) != 0)
+        return;
+    b->running = pthread_attr_setstacksize(&attr, FETCH_STACK) == 0 &&
+                 pthread_create(&b->thread, &attr, fetch_bearer, b) == 0;
+    pthread_attr_destroy(&attr);
+}
+
+static int get_session(struct release *r, struct failure *f)
+{
+    return session_store_get(r->service->sessions, &r->maa, r->deadline_ms, &r->session, &r->reused,
+                             f);
+}
+
+static int get_credentials(struct release *r, struct failure *f)
+{
+    struct bearer_fetch b = { .r = r, .request_id = log_request_id() };
+
+    start_bearer_fetch(&b);
+    const int rc = get_session(r, f);
+    if (b.running)
+        pthread_join(b.thread, NULL);
+    if (rc != 0)
+        return -1;
+    if (!b.running)
+        return get_bearer(r, f);
+    if (b.rc != 0)
+        *f = b.f;
+    return b.rc;
+}
+
 static void log_line(void *arg, const char *text)
 {
     (void)arg;
@@ -73,19 +138,18 @@ static void log_line(void *arg, const char *text)
 }
 
 /* Puts what is known about the denial into f; what could not be found out is no failure. */
-static void explain(struct release *r, const struct session *session, const char *bearer,
-                    struct failure *f)
+static void explain(struct release *r, struct failure *f)
 {
     CLEANUP(json_freep) json_t *claims = NULL;
     CLEANUP(json_freep) json_t *policy = NULL;
     CLEANUP(buf_done) struct buf phrase = { 0 };
     struct err why;
 
-    if (jws_peek(span_str(session->token), NULL, &claims, &why) != 0) {
+    if (jws_peek(span_str(r->session->token), NULL, &claims, &why) != 0) {
         log_warning("the denial cannot be explained: %s", why.msg);
         return;
     }
-    if (akv_get_release_policy(r->service->parts.env, &r->vault, &r->key, bearer, r->deadline_ms,
+    if (akv_get_release_policy(r->service->parts.env, &r->vault, &r->key, r->bearer, r->deadline_ms,
                                &policy, &why) != 0) {
         log_info("the key's release policy could not be read: %s", why.msg);
         if (why.code == ERR_HTTP && (why.detail == 401 || why.detail == 403))
@@ -106,37 +170,83 @@ static void explain(struct release *r, const struct session *session, const char
     explain_table(f->explain, log_line, NULL);
 }
 
-/* Asks the vault; a token of ours that it does not take is replaced, once. */
-static int ask_vault(struct release *r, const struct session *session, char **out_jws,
+static int ask(struct release *r, char **out_jws, enum akv_refusal *out_refusal, struct err *e)
+{
+    return akv_release(r->service->parts.env, &r->vault, &r->key, r->session->token, r->bearer,
+                       r->deadline_ms, out_jws, out_refusal, e);
+}
+
+/* Asks the vault; a token of ours that it does not take is replaced, once. A failure that is
+ * classified already has no refusal. */
+static int ask_vault(struct release *r, char **out_jws, enum akv_refusal *out_refusal,
                      struct failure *f)
 {
-    enum akv_refusal refusal = AKV_NOT_REFUSED;
     struct service *s = r->service;
     const int64_t start = clock_now_ms(s->parts.env->clk);
 
-    int rc = akv_release(s->parts.env, &r->vault, &r->key, session->token, r->bearer,
-                         r->deadline_ms, out_jws, &refusal, &f->err);
-    if (rc != 0 && refusal == AKV_TOKEN && !has_caller_token(r)) {
+    int rc = ask(r, out_jws, out_refusal, &f->err);
+    if (rc != 0 && *out_refusal == AKV_TOKEN && !has_caller_token(r)) {
         log_info("the vault does not take the access token any more: asking for another one");
         identity_drop(s->parts.identity, r->vault.resource, r->bearer);
-        release_done(r);
+        str_freep(&r->bearer);
+        *out_refusal = AKV_NOT_REFUSED;
         if (get_bearer(r, f) != 0)
             return -1;
-        rc = akv_release(s->parts.env, &r->vault, &r->key, session->token, r->bearer,
-                         r->deadline_ms, out_jws, &refusal, &f->err);
+        rc = ask(r, out_jws, out_refusal, &f->err);
     }
-    if (rc == 0) {
+    if (rc == 0)
         service_observe(s, STAGE_RELEASE, start);
+    else
+        failure_refused(f, *out_refusal);
+    return rc;
+}
+
+/* A denial because of an older attestation: with a new session the vault may say yes. */
+static bool may_ask_again(struct release *r, enum akv_refusal refusal)
+{
+    return (refusal == AKV_POLICY || refusal == AKV_STATEMENT) &&
+           session_store_denied(r->service->sessions, r->session, r->reused, &r->vault, &r->key);
+}
+
+static int ask_vault_for_key(struct release *r, char **out_jws, struct failure *f)
+{
+    enum akv_refusal refusal = AKV_NOT_REFUSED;
+
+    if (ask_vault(r, out_jws, &refusal, f) == 0)
         return 0;
+    if (may_ask_again(r, refusal)) {
+        log_info("the vault denied %s for an attestation that served before: attesting again",
+                 r->key.name);
+        failure_done(f);
+        *f = (struct failure){ .stage = STAGE_ATTEST };
+        session_releasep(&r->session);
+        if (get_session(r, f) != 0)
+            return -1;
+        if (ask_vault(r, out_jws, &refusal, f) == 0)
+            return 0;
+        if (refusal == AKV_POLICY || refusal == AKV_STATEMENT) /* it stands, for others as well */
+            (void)session_store_denied(r->service->sessions, r->session, false, &r->vault, &r->key);
     }
-    failure_refused(f, refusal);
     if (refusal == AKV_POLICY || refusal == AKV_STATEMENT || refusal == AKV_OTHER)
-        explain(r, session, r->bearer, f);
+        explain(r, f);
     return -1;
 }
 
-static int open_answer(struct release *r, const struct session *session, const char *jws,
-                       char **out_jwk, struct failure *f)
+/* Decrypts with a key of the session that is made for this, and gone after. */
+static int unwrap(struct release *r, const struct key_blob *blob, json_t **out_jwk,
+                  struct failure *f)
+{
+    CLEANUP(rsa_key_freep) struct rsa_key *key = NULL;
+
+    if (wrapping_key_open(r->session->key, &key, &f->err) != 0)
+        return failure_set(f, STAGE_UNWRAP, 500, "internal");
+    if (key_blob_unwrap(blob, key, out_jwk, &f->err) == 0)
+        return 0;
+    session_store_drop(r->service->sessions, r->session, "unwrap_failed");
+    return failure_at(f, STAGE_UNWRAP);
+}
+
+static int open_answer(struct release *r, const char *jws, char **out_jwk, struct failure *f)
 {
     CLEANUP(json_freep) json_t *payload = NULL;
     CLEANUP(json_freep) json_t *jwk = NULL;
@@ -149,13 +259,13 @@ static int open_answer(struct release *r, const struct session *session, const c
         err_wrap(&f->err, "verifying the vault's signed answer failed");
         return failure_at(f, STAGE_RELEASE);
     }
-    if (key_blob_parse(payload, &r->vault, &r->key, session->kid, &blob, &f->err) != 0) {
+    if (key_blob_parse(payload, &r->vault, &r->key, r->session->kid, &blob, &f->err) != 0) {
         err_wrap(&f->err, "reading the vault's signed answer failed");
         return failure_at(f, STAGE_RELEASE);
     }
     const int64_t start = clock_now_ms(r->service->parts.env->clk);
-    if (key_blob_unwrap(&blob, session->key, &jwk, &f->err) != 0)
-        return failure_at(f, STAGE_UNWRAP);
+    if (unwrap(r, &blob, &jwk, f) != 0)
+        return -1;
     if (json_format(jwk, true, &text, &f->err) != 0 ||
         str_from_span(buf_span(&text), out_jwk, &f->err) != 0)
         return failure_set(f, STAGE_UNWRAP, 500, "internal");
@@ -165,12 +275,11 @@ static int open_answer(struct release *r, const struct session *session, const c
 
 static int run(struct release *r, char **out_jwk, struct failure *f)
 {
-    CLEANUP(session_freep) struct session *session = NULL;
     CLEANUP(str_freep) char *jws = NULL;
 
-    if (session_new(r->service, &r->maa, r->deadline_ms, &session, f) != 0 || get_bearer(r, f) != 0)
+    if (get_credentials(r, f) != 0)
         return -1;
-    if (ask_vault(r, session, &jws, f) != 0 || open_answer(r, session, jws, out_jwk, f) != 0)
+    if (ask_vault_for_key(r, &jws, f) != 0 || open_answer(r, jws, out_jwk, f) != 0)
         return err_wrap(&f->err, "releasing the key %s failed", r->key.name);
     return 0;
 }

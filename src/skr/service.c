@@ -4,10 +4,12 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "codec/b64.h"
+#include "skr/session_store.h"
 
 #include <stdlib.h>
 
 #define DEVICE_WAIT_MS 2000
+#define KEYS_AHEAD     4
 
 /* The group's policy is only looked at, as the original does: a caller must hear early that the
  * group was set up wrongly. */
@@ -53,6 +55,14 @@ int service_new(const struct service_parts *parts, struct service **out, struct 
         free(s);
         return -1;
     }
+    if (key_pool_new(KEYS_AHEAD, parts->env->metrics, &s->keys, e) != 0 ||
+        session_store_new(&parts->config->session, s, &s->sessions, e) != 0) {
+        key_pool_free(s->keys);
+        readiness_done(&s->readiness);
+        user_agent_done(&s->user_agent);
+        free(s);
+        return -1;
+    }
     *out = s;
     return 0;
 }
@@ -62,6 +72,8 @@ void service_free(struct service *s)
     if (s == NULL)
         return;
     http_client_stop(s->parts.env->client); /* ends what the threads below may wait for */
+    session_store_free(s->sessions);
+    key_pool_free(s->keys);
     readiness_done(&s->readiness);
     user_agent_done(&s->user_agent);
     identity_free(s->parts.identity);
@@ -89,6 +101,21 @@ static int check_uvm(struct service *s, struct failure *f)
     return failure_set(f, STAGE_REPORT, 500, "uvm_invalid");
 }
 
+/* Tells who needs to know which TCB is in force. */
+static void note_tcb(struct service *s, uint64_t reported_tcb)
+{
+    readiness_note_tcb(&s->readiness, reported_tcb);
+    session_store_check_tcb(s->sessions);
+}
+
+bool service_has_tcb(struct service *s, uint64_t reported_tcb)
+{
+    CLEANUP(cert_chain_releasep) struct cert_chain *chain = cert_store_current(s->parts.certs);
+
+    return readiness_has_tcb(&s->readiness, reported_tcb) &&
+           (chain == NULL || chain->tcb == reported_tcb);
+}
+
 static void count_report(struct service *s, bool ok)
 {
     metrics_add(s->parts.env->metrics, "skr_reports_total", 1, ok ? "ok" : "failed", NULL, NULL);
@@ -112,7 +139,7 @@ int service_report(struct service *s, struct span data, int64_t deadline_ms,
     }
     count_report(s, true);
     service_observe(s, STAGE_REPORT, start);
-    readiness_note_tcb(&s->readiness, report.reported_tcb);
+    note_tcb(s, report.reported_tcb);
     return 0;
 }
 
@@ -130,7 +157,7 @@ int service_evidence(struct service *s, struct span data, int64_t deadline_ms, s
         rc = evidence_collect(s->parts.device, s->parts.certs, report_data, deadline_ms, out,
                               &state, &f->err);
     if (state.has_report)
-        readiness_note_tcb(&s->readiness, state.reported_tcb);
+        note_tcb(s, state.reported_tcb);
     count_report(s, rc == 0 || state.part == EVIDENCE_CERTS);
     if (rc != 0) {
         const bool certs = state.part == EVIDENCE_CERTS;
@@ -143,7 +170,7 @@ int service_evidence(struct service *s, struct span data, int64_t deadline_ms, s
 }
 
 static int attest(struct service *s, const struct endpoint *maa, struct span data,
-                  int64_t deadline_ms, char **out_token, struct failure *f)
+                  int64_t deadline_ms, char **out_token, uint64_t *out_tcb, struct failure *f)
 {
     CLEANUP(evidence_done) struct evidence ev = { .chain = NULL };
     char agent[USER_AGENT_SIZE];
@@ -160,13 +187,14 @@ static int attest(struct service *s, const struct endpoint *maa, struct span dat
     if (maa_attest(s->parts.env, maa, agent, &body, deadline_ms, out_token, &f->err) != 0)
         return failure_at(f, STAGE_ATTEST);
     service_observe(s, STAGE_ATTEST, start);
+    *out_tcb = ev.chain->tcb;
     return 0;
 }
 
 int service_attest_at(struct service *s, const struct endpoint *maa, struct span data,
-                      int64_t deadline_ms, char **out_token, struct failure *f)
+                      int64_t deadline_ms, char **out_token, uint64_t *out_tcb, struct failure *f)
 {
-    if (attest(s, maa, data, deadline_ms, out_token, f) != 0)
+    if (attest(s, maa, data, deadline_ms, out_token, out_tcb, f) != 0)
         return err_wrap(&f->err, "attestation failed");
     return 0;
 }
@@ -175,6 +203,7 @@ int service_attest(struct service *s, const char *maa_endpoint, struct span data
                    int64_t deadline_ms, char **out_token, struct failure *f)
 {
     struct endpoint maa;
+    uint64_t tcb = 0;
 
     if (endpoint_parse(ENDPOINT_MAA, maa_endpoint, &s->allow, &maa, &f->err) != 0) {
         err_wrap(&f->err, "maa_endpoint");
@@ -184,7 +213,10 @@ int service_attest(struct service *s, const char *maa_endpoint, struct span data
         err_wrap(&f->err, "the runtime data is not JSON, which the attestation service requires");
         return failure_set(f, STAGE_REQUEST, 400, "invalid_request");
     }
-    return service_attest_at(s, &maa, data, deadline_ms, out_token, f);
+    if (service_attest_at(s, &maa, data, deadline_ms, out_token, &tcb, f) == 0)
+        return 0;
+    session_store_drop_endpoint(s->sessions, &maa, "attestation_failed");
+    return -1;
 }
 
 const char *service_reference_b64(const struct service *s)

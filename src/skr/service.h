@@ -8,6 +8,7 @@
 #include "attest/uvm_info.h"
 #include "skr/config.h"
 #include "skr/failure.h"
+#include "skr/key_pool.h"
 #include "skr/readiness.h"
 #include "skr/user_agent.h"
 
@@ -24,6 +25,8 @@ struct service_parts {
     bool insecure_dev, any_tcb;
 };
 
+struct session_store;
+
 struct service {
     struct service_parts parts;
     struct endpoint_allow allow;
@@ -31,6 +34,8 @@ struct service {
     struct err uvm_error; /* why the group's policy or reference info is no base64, or ERR_NONE */
     struct user_agent user_agent;
     struct readiness readiness;
+    struct key_pool *keys;
+    struct session_store *sessions;
 };
 
 /* Starts the background threads. parts is taken over on success only. */
@@ -58,9 +63,14 @@ const char *service_reference_b64(const struct service *s);
 
 bool service_is_ready(struct service *s, struct err *reason);
 
-/* For the floors of this library: attests to an endpoint that was parsed already. */
+/* For this floor: attests to an endpoint that was parsed already. out_tcb: REPORTED_TCB of the
+ * report that was judged. */
 MUST_CHECK int service_attest_at(struct service *s, const struct endpoint *maa, struct span data,
-                                 int64_t deadline_ms, char **out_token, struct failure *f);
+                                 int64_t deadline_ms, char **out_token, uint64_t *out_tcb,
+                                 struct failure *f);
+
+/* For this floor: neither the last report nor the certificates in use are of another TCB. */
+bool service_has_tcb(struct service *s, uint64_t reported_tcb);
 
 /* Adds the time since start_ms to skr_stage_seconds. */
 void service_observe(const struct service *s, enum stage stage, int64_t start_ms);

@@ -185,7 +185,7 @@ class Skr(Program):
     def __init__(self, folder, cloud, config=None, args=(), env=None, ready=True, loglevel="trace", dev=True, wait=True, prefix=()):
         self.cloud, self.port = cloud, free_port()
         cfg = {"simulated_psp": cloud.env["CLOUDSIM_PSP"], "certcache": {"endpoint_type": "LocalTHIM", "endpoint": cloud.env["CLOUDSIM_THIM"]},
-               "maaconfig": {"user_agent": "e2e/1"}}
+               "maaconfig": {"user_agent": "e2e/1"}, "session": {"max_age_s": 0}}
         cfg.update(config or {})
         cfg = {k: v for k, v in cfg.items() if v is not None}
         e = {"PATH": os.environ["PATH"], **cloud.env, **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}}
