@@ -18,9 +18,8 @@ void health_status(void *ctx, const struct httpd_request *req, struct httpd_resp
     struct err reason;
 
     (void)req;
-    reply_json(
-        out, 200,
-        json_pack("{s:s}", "message", is_ready(ctx, &reason) ? "Status OK" : "Status NOT OK"));
+    reply_text(out, is_ready(ctx, &reason) ? "{\"message\":\"Status OK\"}"
+                                           : "{\"message\":\"Status NOT OK\"}");
 }
 
 void health_livez(void *ctx, const struct httpd_request *req, struct httpd_response *out)

@@ -6,19 +6,37 @@
 static const char OUT_OF_MEMORY[] =
     "{\"error\":\"out of memory\",\"code\":\"internal\",\"stage\":\"request\",\"retryable\":false}";
 
+static const char CONTENT_TYPE[] = "application/json; charset=utf-8";
+
+static void reply_out_of_memory(struct httpd_response *out)
+{
+    struct err e;
+
+    buf_done(&out->body);
+    out->status = 500;
+    if (buf_add_str(&out->body, OUT_OF_MEMORY, &e) != 0)
+        log_error("an answer could not be made: %s", e.msg);
+}
+
 void reply_json(struct httpd_response *out, int status, json_t *value)
 {
     struct err e;
 
     out->status = status;
-    out->content_type = "application/json; charset=utf-8";
-    if (value == NULL || json_format(value, false, &out->body, &e) != 0) {
-        buf_done(&out->body);
-        out->status = 500;
-        if (buf_add_str(&out->body, OUT_OF_MEMORY, &e) != 0)
-            log_error("an answer could not be made: %s", e.msg);
-    }
+    out->content_type = CONTENT_TYPE;
+    if (value == NULL || json_format(value, false, &out->body, &e) != 0)
+        reply_out_of_memory(out);
     json_decref(value);
+}
+
+void reply_text(struct httpd_response *out, const char *json)
+{
+    struct err e;
+
+    out->status = 200;
+    out->content_type = CONTENT_TYPE;
+    if (buf_add_str(&out->body, json, &e) != 0)
+        reply_out_of_memory(out);
 }
 
 static int set(json_t *object, const char *name, json_t *value)

@@ -7,6 +7,7 @@
 #include "server/reply.h"
 #include "skr/release.h"
 
+#include <stdio.h>
 
 #define BAD_FORMAT "invalid request format"
 
@@ -74,28 +75,35 @@ static int parse(const struct httpd_request *req, struct members *m, struct fail
     return bad_request(f);
 }
 
-static int no_memory(struct failure *f)
+static int reply(struct httpd_response *out, json_t *value, struct failure *f)
 {
-    err_nomem(&f->err);
-    return failure_at(f, STAGE_REQUEST);
+    if (value == NULL) {
+        err_nomem(&f->err);
+        return failure_at(f, STAGE_REQUEST);
+    }
+    reply_json(out, 200, value);
+    return 0;
 }
 
-static int raw(struct service *s, const struct httpd_request *req, json_t **out, struct failure *f)
+static int raw(struct service *s, const struct httpd_request *req, struct httpd_response *out,
+               struct failure *f)
 {
     CLEANUP(members_done) struct members m = { 0 };
     CLEANUP(buf_done) struct buf data = { 0 };
     uint8_t report[SNP_REPORT_SIZE];
-    char text[2 * SNP_REPORT_SIZE + 1];
+    char hex[2 * SNP_REPORT_SIZE + 1];
+    char text[sizeof(hex) + 16];
 
     if (parse(req, &m, f) != 0 || get_data(&m, &data, f) != 0 ||
         service_report(s, buf_span(&data), req->deadline_ms, report, f) != 0)
         return -1;
-    hex_format(report, sizeof(report), text);
-    *out = json_pack("{s:s}", "report", text);
-    return *out != NULL ? 0 : no_memory(f);
+    hex_format(report, sizeof(report), hex);
+    snprintf(text, sizeof(text), "{\"report\":\"%s\"}", hex);
+    reply_text(out, text);
+    return 0;
 }
 
-static int combined(struct service *s, const struct httpd_request *req, json_t **out,
+static int combined(struct service *s, const struct httpd_request *req, struct httpd_response *out,
                     struct failure *f)
 {
     CLEANUP(members_done) struct members m = { 0 };
@@ -110,13 +118,15 @@ static int combined(struct service *s, const struct httpd_request *req, json_t *
     if (b64_encode(span_str(ev.chain->pem), B64_STD, &certs, &f->err) != 0 ||
         b64_encode(span_of(ev.report, sizeof(ev.report)), B64_STD, &report, &f->err) != 0)
         return failure_at(f, STAGE_REQUEST);
-    *out = json_pack("{s:s,s:s%,s:s%,s:s}", "endorsed_tcb", ev.chain->tcbm, "endorsements",
-                     (const char *)certs.p, certs.n, "evidence", (const char *)report.p, report.n,
-                     "uvm_endorsements", service_reference_b64(s));
-    return *out != NULL ? 0 : no_memory(f);
+    return reply(out,
+                 json_pack("{s:s,s:s%,s:s%,s:s}", "endorsed_tcb", ev.chain->tcbm, "endorsements",
+                           (const char *)certs.p, certs.n, "evidence", (const char *)report.p,
+                           report.n, "uvm_endorsements", service_reference_b64(s)),
+                 f);
 }
 
-static int maa(struct service *s, const struct httpd_request *req, json_t **out, struct failure *f)
+static int maa(struct service *s, const struct httpd_request *req, struct httpd_response *out,
+               struct failure *f)
 {
     CLEANUP(members_done) struct members m = { 0 };
     CLEANUP(buf_done) struct buf data = { 0 };
@@ -131,11 +141,10 @@ static int maa(struct service *s, const struct httpd_request *req, json_t **out,
     if (get_data(&m, &data, f) != 0 ||
         service_attest(s, m.maa_endpoint, buf_span(&data), req->deadline_ms, &token, f) != 0)
         return -1;
-    *out = json_pack("{s:s}", "token", token);
-    return *out != NULL ? 0 : no_memory(f);
+    return reply(out, json_pack("{s:s}", "token", token), f);
 }
 
-static int release(struct service *s, const struct httpd_request *req, json_t **out,
+static int release(struct service *s, const struct httpd_request *req, struct httpd_response *out,
                    struct failure *f)
 {
     CLEANUP(members_done) struct members m = { 0 };
@@ -155,23 +164,19 @@ static int release(struct service *s, const struct httpd_request *req, json_t **
                                        .access_token = m.access_token };
     if (release_key(s, &r, req->deadline_ms, &jwk, f) != 0)
         return -1;
-    *out = json_pack("{s:s}", "key", jwk);
-    return *out != NULL ? 0 : no_memory(f);
+    return reply(out, json_pack("{s:s}", "key", jwk), f);
 }
 
 /* One answer or one failure, and the counting of failures. */
 static void answer(void *ctx, const struct httpd_request *req, struct httpd_response *out,
-                   int (*run)(struct service *s, const struct httpd_request *req, json_t **out,
-                              struct failure *f))
+                   int (*run)(struct service *s, const struct httpd_request *req,
+                              struct httpd_response *out, struct failure *f))
 {
     const struct skr_routes *r = ctx;
     CLEANUP(failure_done) struct failure f = { .status = 0 };
-    json_t *value = NULL;
 
-    if (run(r->service, req, &value, &f) == 0) {
-        reply_json(out, 200, value);
+    if (run(r->service, req, out, &f) == 0)
         return;
-    }
     metrics_add(r->metrics, "skr_failures_total", 1, stage_name(f.stage), f.code, NULL);
     reply_failure(out, req, &f);
 }
