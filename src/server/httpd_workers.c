@@ -232,9 +232,10 @@ enum httpd_submitted httpd_workers_submit(struct httpd_workers *w, struct httpd_
         ticket->job->ticket = ticket;
         jobs_append(&w->queue, ticket->job);
         publish(w);
-        pthread_cond_signal(&w->work);
     }
     pthread_mutex_unlock(&w->lock);
+    if (answer == HTTPD_SUBMITTED) /* after the lock, which who wakes up wants first of all */
+        pthread_cond_signal(&w->work);
     return answer;
 }
 
