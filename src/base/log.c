@@ -79,7 +79,10 @@ bool log_is_enabled(enum log_level level)
 
 void log_set_request_id(const char *id)
 {
-    snprintf(request_id, sizeof(request_id), "%s", id);
+    const size_t n = strnlen(id, sizeof(request_id) - 1);
+
+    memcpy(request_id, id, n);
+    request_id[n] = '\0';
 }
 
 const char *log_request_id(void)

@@ -221,12 +221,15 @@ static void refuse(struct httpd_exchange *ex, enum httpd_fault fault)
     ex->n_accounted = 0;
 }
 
-static void make_id(char out[static HTTPD_REQUEST_ID_SIZE])
-{
-    uint8_t bytes[(HTTPD_REQUEST_ID_SIZE - 1) / 2];
+_Static_assert(HTTPD_REQUEST_ID_SIZE == 2 * HTTPD_ID_SIZE + 1, "hexadecimal");
 
-    random_fill(bytes, sizeof(bytes));
-    hex_format(bytes, sizeof(bytes), out);
+static void make_id(struct httpd_exchange_env *env, char out[static HTTPD_REQUEST_ID_SIZE])
+{
+    if (env->n_ids == 0) {
+        random_fill(env->ids, sizeof(env->ids));
+        env->n_ids = HTTPD_IDS_STOCK;
+    }
+    hex_format(env->ids[--env->n_ids], HTTPD_ID_SIZE, out);
 }
 
 static bool begin(struct httpd_exchange_env *env, struct httpd_exchange **out,
@@ -251,7 +254,7 @@ static bool begin(struct httpd_exchange_env *env, struct httpd_exchange **out,
     };
     if (ex->endpoint == NULL)
         ex->endpoint = "other";
-    make_id(ex->req.id);
+    make_id(env, ex->req.id);
     MHD_get_connection_values(call->connection, MHD_HEADER_KIND, note_header, &framing);
     if (!framing_is_sound(&framing, call->version))
         refuse(ex, HTTPD_BAD_FRAMING);

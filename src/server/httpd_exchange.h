@@ -10,6 +10,9 @@
 
 #include <stdatomic.h>
 
+#define HTTPD_ID_SIZE   16 /* bytes of a request's id */
+#define HTTPD_IDS_STOCK 64
+
 struct MHD_Connection;
 
 /* What all exchanges share. */
@@ -19,7 +22,11 @@ struct httpd_exchange_env {
     struct httpd_workers *workers;
     struct httpd_gate *gate;
     atomic_bool closing; /* answers say "Connection: close" */
-    size_t body_bytes;   /* held by exchanges; the event thread's */
+
+    /* the event thread's */
+    size_t body_bytes;                           /* held by exchanges */
+    uint8_t ids[HTTPD_IDS_STOCK][HTTPD_ID_SIZE]; /* random, in stock: a system call less for each */
+    size_t n_ids;
 };
 
 struct httpd_exchange;
