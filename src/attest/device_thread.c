@@ -5,7 +5,12 @@
  *
  *   waiting    in the queue             caller gives up: unlinked, the device never sees it
  *   current    its report is under way  caller gives up: current becomes NULL, the report is
- * dropped finished   outcome is filled in     caller takes it and leaves
+ *              dropped
+ *   finished   outcome is filled in     caller takes it and leaves
+ *
+ * Who is woken wants the lock first of all, so it is given up before: what a caller sleeps on is
+ * therefore not on its stack but the object's, and used again by others; at worst it is woken for
+ * nothing.
  */
 #include "attest/device_thread.h"
 
@@ -23,10 +28,15 @@
 
 #define SHUTTING_DOWN "the report source is being shut down"
 
+struct waiter {
+    struct waiter *next;
+    pthread_cond_t wake;
+};
+
 struct request {
     struct request *next;
     const uint8_t *report_data;
-    pthread_cond_t finished_cond;
+    struct waiter *waiter;
     bool finished;
     int rc;
     uint8_t report[SNP_REPORT_SIZE];
@@ -39,6 +49,9 @@ struct device_thread {
     pthread_cond_t changed; /* work to do, closing, ended, a caller left */
     struct report_source *source;
     struct request *queue;   /* first in, first out */
+    struct request **tail;   /* where the next one is linked in */
+    struct waiter *waiters;  /* those that nobody sleeps on */
+    bool is_idle;            /* the thread waits for work, and nobody has woken it */
     struct request *current; /* whose report is under way; NULL also when its caller left */
     size_t n_callers;        /* inside device_thread_fetch() */
     bool closing;            /* no more requests */
@@ -66,6 +79,13 @@ static int init_cond(pthread_cond_t *c)
 
 static void free_object(struct device_thread *d)
 {
+    while (d->waiters != NULL) {
+        struct waiter *w = d->waiters;
+
+        d->waiters = w->next;
+        pthread_cond_destroy(&w->wake);
+        free(w);
+    }
     report_source_close(d->source);
     pthread_cond_destroy(&d->changed);
     pthread_mutex_destroy(&d->lock);
@@ -74,15 +94,53 @@ static void free_object(struct device_thread *d)
 
 static void note_name(struct device_thread *d)
 {
-    snprintf(d->name, sizeof(d->name), "%s", report_source_name(d->source));
+    const char *name = report_source_name(d->source);
+
+    if (strcmp(d->name, name) != 0)
+        snprintf(d->name, sizeof(d->name), "%s", name);
+}
+
+/* With the lock held. NULL when out of memory. */
+static struct waiter *take_waiter(struct device_thread *d)
+{
+    struct waiter *w = d->waiters;
+
+    if (w != NULL) {
+        d->waiters = w->next;
+        return w;
+    }
+    w = calloc(1, sizeof(*w));
+    if (w != NULL && init_cond(&w->wake) != 0) {
+        free(w);
+        return NULL;
+    }
+    return w;
 }
 
 /* With the lock held. */
-static void finish(struct request *r, int rc)
+static void give_waiter(struct device_thread *d, struct waiter *w)
 {
-    r->rc = rc;
-    r->finished = true;
-    pthread_cond_signal(&r->finished_cond);
+    w->next = d->waiters;
+    d->waiters = w;
+}
+
+/* With the lock held, which it gives up for a moment. */
+static void wake(struct device_thread *d, pthread_cond_t *sleeper)
+{
+    pthread_mutex_unlock(&d->lock);
+    pthread_cond_signal(sleeper);
+    pthread_mutex_lock(&d->lock);
+}
+
+/* With the lock held: the first of the queue, which is not empty. */
+static struct request *dequeue(struct device_thread *d)
+{
+    struct request *r = d->queue;
+
+    d->queue = r->next;
+    if (d->queue == NULL)
+        d->tail = &d->queue;
+    return r;
 }
 
 /* With the lock held, which it gives up while the source works. */
@@ -99,12 +157,17 @@ static void serve_one(struct device_thread *d, struct request *r)
     pthread_mutex_lock(&d->lock);
     if (rc == 0)
         note_name(d);
-    if (d->current != NULL) {
-        memcpy(d->current->report, report, sizeof(report));
-        d->current->error = error;
-        finish(d->current, rc);
-        d->current = NULL;
-    }
+    struct request *asker = d->current; /* gone as soon as the lock is */
+    if (asker == NULL)
+        return;
+    if (rc == 0)
+        memcpy(asker->report, report, sizeof(report));
+    else
+        asker->error = error;
+    asker->rc = rc;
+    asker->finished = true;
+    d->current = NULL;
+    wake(d, &asker->waiter->wake);
 }
 
 static void *run(void *arg)
@@ -113,14 +176,12 @@ static void *run(void *arg)
 
     pthread_mutex_lock(&d->lock);
     while (!d->closing) {
-        struct request *r = d->queue;
-
-        if (r == NULL) {
-            pthread_cond_wait(&d->changed, &d->lock);
+        if (d->queue != NULL) {
+            serve_one(d, dequeue(d));
             continue;
         }
-        d->queue = r->next;
-        serve_one(d, r);
+        d->is_idle = true;
+        pthread_cond_wait(&d->changed, &d->lock);
     }
     d->ended = true;
     pthread_cond_broadcast(&d->changed);
@@ -164,6 +225,7 @@ int device_thread_new(struct report_source *source, struct device_thread **out, 
     }
     pthread_mutex_init(&d->lock, NULL);
     d->source = source;
+    d->tail = &d->queue;
     note_name(d);
     if (start_thread(d) != 0) {
         free_object(d);
@@ -188,11 +250,12 @@ static bool wait_ended(struct device_thread *d, int64_t until_ms)
 static void refuse_queue(struct device_thread *d)
 {
     while (d->queue != NULL) {
-        struct request *r = d->queue;
+        struct request *r = dequeue(d);
 
-        d->queue = r->next;
         err_set(&r->error, ERR_UNSUPPORTED, SHUTTING_DOWN);
-        finish(r, -1);
+        r->rc = -1;
+        r->finished = true;
+        pthread_cond_signal(&r->waiter->wake);
     }
 }
 
@@ -218,15 +281,15 @@ void device_thread_close(struct device_thread *d, int64_t wait_ms)
     free_object(d);
 }
 
-/* With the lock held. */
+/* With the lock held, which it may give up for a moment. */
 static void enqueue(struct device_thread *d, struct request *r)
 {
-    struct request **at = &d->queue;
-
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = r;
-    pthread_cond_broadcast(&d->changed);
+    *d->tail = r;
+    d->tail = &r->next;
+    if (d->is_idle) {
+        d->is_idle = false;
+        wake(d, &d->changed);
+    }
 }
 
 /* With the lock held: whatever state the request is in, nobody knows it afterwards. */
@@ -238,8 +301,11 @@ static void withdraw(struct device_thread *d, struct request *r)
         d->current = NULL;
     while (*at != NULL && *at != r)
         at = &(*at)->next;
-    if (*at == r)
-        *at = r->next;
+    if (*at != r)
+        return;
+    *at = r->next;
+    if (d->tail == &r->next)
+        d->tail = at;
 }
 
 /* With the lock held. */
@@ -251,9 +317,12 @@ static int wait_finished(struct device_thread *d, struct request *r, int64_t dea
         return err_set(&r->error, ERR_UNSUPPORTED, SHUTTING_DOWN);
     if (clock_now_ms(clock_system()) >= deadline_ms)
         return err_set(&r->error, ERR_TIMEOUT, "deadline passed before a report was asked for");
+    r->waiter = take_waiter(d);
+    if (r->waiter == NULL)
+        return err_nomem(&r->error);
     enqueue(d, r);
     while (!r->finished) {
-        if (pthread_cond_timedwait(&r->finished_cond, &d->lock, &until) == ETIMEDOUT &&
+        if (pthread_cond_timedwait(&r->waiter->wake, &d->lock, &until) == ETIMEDOUT &&
             !r->finished) {
             const bool under_way = d->current == r;
 
@@ -270,18 +339,21 @@ int device_thread_fetch(struct device_thread *d,
                         const uint8_t report_data[static SNP_REPORT_DATA_SIZE], int64_t deadline_ms,
                         uint8_t out_report[static SNP_REPORT_SIZE], struct err *e)
 {
-    struct request r = { .report_data = report_data };
+    struct request r; /* report and error are big: whoever fills them says so in rc */
 
-    if (init_cond(&r.finished_cond) != 0)
-        return err_nomem(e);
+    r.report_data = report_data;
+    r.next = NULL;
+    r.waiter = NULL;
+    r.finished = false;
     pthread_mutex_lock(&d->lock);
     d->n_callers++;
     const int rc = wait_finished(d, &r, deadline_ms);
+    if (r.waiter != NULL)
+        give_waiter(d, r.waiter);
     d->n_callers--;
     if (d->closing)
         pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
-    pthread_cond_destroy(&r.finished_cond);
     if (rc != 0) {
         *e = r.error;
         return -1;
