@@ -36,7 +36,7 @@ def read_cmocka(name, out, code):
     t = Tally()
     t.passed = len(re.findall(r"^\[       OK \]", out, re.M))
     reasons = re.findall(r"^SKIPPED: (.*)$", out, re.M)
-    for i, m in enumerate(re.findall(r"^\[  SKIPPED \] (\w+)$", out, re.M)):
+    for i, m in enumerate(dict.fromkeys(re.findall(r"^\[  SKIPPED \] (\w+)$", out, re.M))):
         t.skipped.append(f"{name}: {m}" + (f" ({reasons[i]})" if i < len(reasons) else ""))
     t.failed = [f"{name}: {m}" for m in dict.fromkeys(re.findall(r"^\[  FAILED  \] (\w+)$", out, re.M))]
     if code != 0 and not t.failed:
@@ -119,7 +119,7 @@ def pytest_part(part, build, command):
 
 
 def e2e(build, extra):
-    return pytest_part("e2e", build, [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-n", "2",
+    return pytest_part("e2e", build, [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "--tb=short", "-n", "2",
                                       "--dist", "loadfile", *extra, str(ROOT / "tests" / "e2e")])
 
 

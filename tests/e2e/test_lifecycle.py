@@ -20,6 +20,11 @@ def skr_once(*args, env=None, cwd=None):
     return subprocess.run([SKR, *args], capture_output=True, text=True, timeout=30, env={"PATH": os.environ["PATH"], **(env or {})}, cwd=cwd, check=False)
 
 
+def config_for(cloud, **more):
+    """A configuration that asks nobody but the local cloud."""
+    return b64(json.dumps({"certcache": {"endpoint_type": "LocalTHIM", "endpoint": cloud.env["CLOUDSIM_THIM"]}, **more}))
+
+
 def test_version_and_build_id():
     r = skr_once("-version")
     assert r.returncode == 0 and re.fullmatch(r"skr \d+\.\d+\.\d+ \(build \S+\)\n", r.stdout), r
@@ -99,7 +104,7 @@ def test_a_port_in_use_on_either_family_ends_the_start(cloud, folder, family, ad
     with taken:
         taken.listen()
         port = taken.getsockname()[1]
-        r = skr_once("-port", str(port), env={"SSL_CERT_FILE": cloud.env["SSL_CERT_FILE"]})
+        r = skr_once("-port", str(port), "-base64", config_for(cloud), env=cloud.env)
         assert r.returncode == 1 and str(port) in r.stderr and "in use" in r.stderr.lower(), r
 
 
@@ -184,9 +189,11 @@ def test_a_log_file_is_appended_to_and_private(start, tmp_path):
     assert oct(log.stat().st_mode & 0o777) == "0o600"
 
 
-def run_script(tmp_path, env, *args):
+def run_script(tmp_path, cloud, env, *args):
+    """The script as its container starts it: a shell cannot trap a signal that was ignored when it started."""
     return subprocess.Popen(["sh", str(ROOT / "deploy/docker/skr/skr.sh"), *args], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            text=True, env={"PATH": os.environ["PATH"], "SKR": SKR, **env})
+                            text=True, env={"PATH": os.environ["PATH"], "SKR": SKR, **cloud.env, **env},
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def wait_port(port, seconds=20):
@@ -203,9 +210,8 @@ def wait_port(port, seconds=20):
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
 def test_the_entry_script_passes_signals_and_exit_codes(tmp_path, cloud, sig):
     port = free_port()
-    config = b64(json.dumps({"identity": {"client_id": "CANARYcanaryCANARY"}}))
-    p = run_script(tmp_path, {"SkrSideCarArgs": config, "Port": str(port), "LogLevel": "info", "ServerType": "http", "LogFile": str(tmp_path / "log"),
-                              "SSL_CERT_FILE": cloud.env["SSL_CERT_FILE"]})
+    config = config_for(cloud, identity={"client_id": "CANARYcanaryCANARY"})
+    p = run_script(tmp_path, cloud, {"SkrSideCarArgs": config, "Port": str(port), "LogLevel": "info", "ServerType": "http", "LogFile": str(tmp_path / "log")})
     wait_port(port)
     p.send_signal(sig)
     out, _ = p.communicate(timeout=20)
@@ -215,21 +221,21 @@ def test_the_entry_script_passes_signals_and_exit_codes(tmp_path, cloud, sig):
 
 def test_the_entry_script_takes_its_arguments_by_position(tmp_path, cloud):
     port = free_port()
-    p = run_script(tmp_path, {"SSL_CERT_FILE": cloud.env["SSL_CERT_FILE"]}, b64("{}"), str(port))
+    p = run_script(tmp_path, cloud, {}, config_for(cloud), str(port))
     wait_port(port)
     p.terminate()
     assert p.wait(20) == 0
 
 
-def test_the_entry_script_reports_a_failed_start(tmp_path):
-    p = run_script(tmp_path, {"SkrSideCarArgs": "%%%"})
+def test_the_entry_script_reports_a_failed_start(tmp_path, cloud):
+    p = run_script(tmp_path, cloud, {"SkrSideCarArgs": "%%%"})
     out, _ = p.communicate(timeout=20)
     assert p.returncode == 1 and (tmp_path / "result").read_text() == "0\n" and "base64" in out
 
 
 def test_a_killed_skr_is_a_failure_of_the_script(tmp_path, cloud):
     port = free_port()
-    p = run_script(tmp_path, {"Port": str(port), "SSL_CERT_FILE": cloud.env["SSL_CERT_FILE"]})
+    p = run_script(tmp_path, cloud, {"Port": str(port), "SkrSideCarArgs": config_for(cloud)})
     wait_port(port)
     child = subprocess.run(["pgrep", "-P", str(p.pid), "skr"], capture_output=True, text=True, check=True).stdout.split()[0]
     os.kill(int(child), signal.SIGKILL)
