@@ -24,7 +24,7 @@ def flat(s, fn, rounds=3, grow=3 << 20):
     time.sleep(0.5); assert s.alive() and s.rss() - rss < grow and s.fds() - fds <= 6, 'RSS %+d KiB, descriptors %+d' % ((s.rss() - rss) // 1024, s.fds() - fds)
 
 def test_reports(start, cloud):
-    s = start(config=UA, loglevel='warning'); flat(s, lambda: many(s, 800, '/attest/raw', {'runtime_data': b64('x')})); flat(s, lambda: many(s, 400, '/attest/combined', {'runtime_data': b64('x' * 5000)}))
+    s = start(config=UA, loglevel='warning'); flat(s, lambda: many(s, 640, '/attest/raw', {'runtime_data': b64('x')})); flat(s, lambda: many(s, 400, '/attest/combined', {'runtime_data': b64('x' * 5000)}))
 
 def test_bad_requests(start, cloud):
     s = start(config=UA, loglevel='warning'); flat(s, lambda: (many(s, 800, '/attest/raw', b'{', want=400), many(s, 400, '/key/release', {'maa_endpoint': 'evil.example.com', 'akv_endpoint': AKV, 'kid': 'x'}, want=400), many(s, 400, '/nothing', None, want=404)))
@@ -34,12 +34,12 @@ def test_large_bodies(start, cloud):
 
 def test_releases(start, cloud):
     cloud.keys['no'] = Key.oct(b'k' * 32, policy=policy([{'claim': 'x-ms-sevsnpvm-vmpl', 'equals': '9'}])); s = start(config=UA, loglevel='warning'); R = lambda k: {'maa_endpoint': MAA, 'akv_endpoint': AKV, 'kid': k}
-    flat(s, lambda: many(s, 48, '/key/release', R('key1'), threads=6), grow=4 << 20); flat(s, lambda: many(s, 30, '/key/release', R('no'), threads=6, want=403), grow=4 << 20); assert len(cloud.got('imds')) == 1
+    flat(s, lambda: many(s, 30, '/key/release', R('key1'), threads=6), rounds=2, grow=4 << 20); flat(s, lambda: many(s, 18, '/key/release', R('no'), threads=6, want=403), rounds=2, grow=4 << 20); assert len(cloud.got('imds')) == 1
 
 def test_failing_services(start, cloud):
     s = start(config=UA, loglevel='warning'); M = {'maa_endpoint': MAA, 'runtime_data': b64('{}')}
     for rep, want in ((Reply(reset='before'), 502), (Reply(200, b'{"token":"', truncate=3), 502), (Reply(400, b'x' * 20000), 403)):
-        cloud.reset(); cloud.on('maa', rep); flat(s, lambda: many(s, 24, '/attest/maa', M, threads=8, want=want), rounds=2, grow=4 << 20)
+        cloud.reset(); cloud.on('maa', rep); flat(s, lambda: many(s, 16, '/attest/maa', M, threads=8, want=want), rounds=2, grow=4 << 20)
 
 def test_connections_that_come_and_go(start, cloud):
     s = start(config=UA, loglevel='warning')
