@@ -289,9 +289,11 @@ static void store(struct entry *en, struct access_token *t)
     en->refresh_ms = en->expires_ms - ahead_ms;
     en->margin_ms = margin_ms;
     pthread_mutex_unlock(&id->lock);
-    const int64_t ends_s = clock_unix_s(id->env->clk) + life_ms / 1000;
-    metrics_set(id->env->metrics, "skr_token_expiry_seconds", (double)ends_s, en->resource, NULL,
+    const int64_t now_s = clock_unix_s(id->env->clk);
+    metrics_set(id->env->metrics, "skr_token_fetched_seconds", (double)now_s, en->resource, NULL,
                 NULL);
+    metrics_set(id->env->metrics, "skr_token_expiry_seconds", (double)(now_s + life_ms / 1000),
+                en->resource, NULL, NULL);
 }
 
 /* The work of a flight's leader; ahead: in the background, while the old token is still good.

@@ -48,6 +48,8 @@ static int attempt(const struct http_env *env, const struct http_call *call, int
     int rc = http_perform(env->client, &request, out, e);
     const int64_t took_ms = clock_now_ms(env->clk) - start_ms;
     if (rc == 0) {
+        metrics_add(env->metrics, "skr_upstream_connections_total", 1, call->service,
+                    out->is_reused ? "reused" : "new", NULL);
         log_debug("%s answered status %d in %lld ms", call->service, out->status,
                   (long long)took_ms);
         if (out->status < 200 || out->status > 299)

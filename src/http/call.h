@@ -1,6 +1,7 @@
 /*
  * A call to a service: exchanges under the retry table until one succeeds, within a deadline.
- * Counts skr_retries_total{service,cause} and skr_upstream_requests_total{service,result}.
+ * Counts skr_retries_total{service,cause}, skr_upstream_requests_total{service,result} and
+ * skr_upstream_connections_total{service,kind}.
  */
 #ifndef HTTP_CALL_H
 #define HTTP_CALL_H

@@ -29,6 +29,7 @@ struct http_response {
     int status;
     int retry_after_s; /* seconds from now, at most 3600; -1 when absent or neither form of it */
     struct buf body;
+    bool is_reused; /* it came on a connection that an earlier exchange had opened */
 };
 
 struct http_exchange {

@@ -315,7 +315,7 @@ void transfer_fail(struct transfer *t, const struct err *e)
 void transfer_finish(struct transfer *t, CURLcode result)
 {
     struct http_exchange *x = t->x;
-    long status = 0;
+    long status = 0, n_connects = 0;
 
     if (t->failure.code == ERR_NONE && result != CURLE_OK)
         explain(t, result, &t->failure);
@@ -329,7 +329,11 @@ void transfer_finish(struct transfer *t, CURLcode result)
         transfer_fail(t, &e);
         return;
     }
-    x->response = (struct http_response){ (int)status, t->retry_after_s, t->body };
+    curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+    x->response = (struct http_response){ .status = (int)status,
+                                          .retry_after_s = t->retry_after_s,
+                                          .body = t->body,
+                                          .is_reused = n_connects == 0 };
     t->body = (struct buf){ 0 };
     transfer_free(t);
     x->done(x, NULL);

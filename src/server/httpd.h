@@ -61,7 +61,7 @@ struct httpd_config {
     void *ctx; /* for the handlers */
     const struct clock *clk;
     struct metrics
-        *metrics; /* counts skr_requests_total{endpoint,status}, skr_request_seconds{endpoint},
+        *metrics; /* counts skr_requests_total{endpoint,status}, skr_request_seconds{endpoint,status},
                      skr_workers_busy, skr_requests_queued, skr_connections */
     int64_t request_ms; /* a request's time, from its last byte to its answer */
     int64_t receive_ms; /* time for a request to arrive whole */

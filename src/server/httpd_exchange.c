@@ -176,7 +176,7 @@ static void count(const struct httpd_exchange *ex, int status)
     metrics_add(config->metrics, "skr_requests_total", 1, ex->endpoint, text, NULL);
     metrics_observe(config->metrics, "skr_request_seconds",
                     (double)(clock_now_ms(config->clk) - ex->complete_ms) / 1000, ex->endpoint,
-                    NULL, NULL);
+                    text, NULL);
 }
 
 /* Sends *out, whose body it takes over. */

@@ -8,6 +8,7 @@
 
 static const struct metric_desc metric_table[] = {
     { "skr_cert_refresh_total", METRIC_COUNTER, "Refreshes.", { "result" } },
+    { "skr_upstream_connections_total", METRIC_COUNTER, "Connections.", { "service", "kind" } },
     { "skr_retries_total", METRIC_COUNTER, "Retries.", { "service", "cause" } },
     { "skr_upstream_requests_total", METRIC_COUNTER, "Requests.", { "service", "result" } },
     { 0 },

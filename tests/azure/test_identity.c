@@ -109,6 +109,7 @@ static void tokens_are_kept_for_each_resource(void **state)
     assert_metric(&f.service, "skr_token_cache_total{result=\"hit\"} 3");
     assert_metric(&f.service,
                   "skr_token_requests_total{kind=\"managed_identity\",result=\"ok\"} 2");
+    assert_metric(&f.service, "skr_token_fetched_seconds{resource=\"" VAULT "\"} 1700000001");
     assert_metric(&f.service, "skr_token_expiry_seconds{resource=\"" VAULT "\"} 1700003601");
     teardown(&f);
 }

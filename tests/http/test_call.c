@@ -29,6 +29,7 @@
 static const struct metric_desc METRICS[] = {
     { "skr_upstream_requests_total", METRIC_COUNTER, "", { "service", "result" } },
     { "skr_retries_total", METRIC_COUNTER, "", { "service", "cause" } },
+    { "skr_upstream_connections_total", METRIC_COUNTER, "", { "service", "kind" } },
     { 0 },
 };
 
@@ -41,6 +42,7 @@ struct fixed_client {
     size_t n;
     enum err_code code;
     int status;
+    bool is_reused;
 };
 
 static void fixed_submit(struct http_client *c, struct http_exchange *x)
@@ -52,6 +54,7 @@ static void fixed_submit(struct http_client *c, struct http_exchange *x)
     fake_clock_advance(f->clk, f->takes_ms);
     x->response.status = f->status;
     x->response.retry_after_s = -1;
+    x->response.is_reused = f->is_reused;
     err_set(&e, f->code, "what %s says", "the client");
     x->done(x, f->code != ERR_NONE ? &e : NULL);
 }
@@ -96,7 +99,7 @@ static void assert_counted(const struct fixture *f, const char *const lines[])
     assert_ok(metrics_format(f->env.metrics, &text, &e));
     const char *all = buf_cstr(&text);
     for (const char *c = all; (c = strstr(c, "service=")) != NULL; c++)
-        n++;
+        n += strncmp(c, "service=\"akv\",kind=", 19) != 0;
     for (; lines[wanted] != NULL; wanted++)
         if (strstr(all, lines[wanted]) == NULL)
             fail_msg("%s is not in %s", lines[wanted], all);
@@ -317,6 +320,39 @@ static void logs_nothing_but_service_status_and_time(void **state)
     teardown(&f);
 }
 
+/* Nothing is said of an exchange without an answer, nor is an answer that says no left out. */
+static void counts_connections_that_are_used_again(void **state)
+{
+    static const struct {
+        enum err_code code;
+        int status;
+        bool is_reused;
+    } exchanges[] = { { ERR_NONE, 200, false },
+                      { ERR_NONE, 200, true },
+                      { ERR_NONE, 403, true },
+                      { ERR_PARSE, 0, true } };
+    CLEANUP(buf_done) struct buf text = { 0 };
+    struct fixed_client client = { .base = { &FIXED_OPS } };
+    struct fixture f;
+    struct err e;
+
+    setup(&f, (struct fake_exchange[]){ { 0 } });
+    client.clk = &f.clk;
+    f.env.client = &client.base;
+    for (size_t i = 0; i < ARRAY_LEN(exchanges); i++) {
+        client.code = exchanges[i].code;
+        client.status = exchanges[i].status;
+        client.is_reused = exchanges[i].is_reused;
+        assert_int_equal(http_call(&f.env, &f.call, &f.out, &e), i < 2 ? 0 : -1);
+    }
+    assert_ok(metrics_format(f.env.metrics, &text, &e));
+    assert_non_null(
+        strstr(buf_cstr(&text), "_connections_total{service=\"akv\",kind=\"new\"} 1\n"));
+    assert_non_null(
+        strstr(buf_cstr(&text), "_connections_total{service=\"akv\",kind=\"reused\"} 2\n"));
+    teardown(&f);
+}
+
 static void counts_for_nobody_too(void **state)
 {
     struct fixture f;
@@ -343,6 +379,7 @@ int main(void)
         cmocka_unit_test(limits_each_exchange_by_what_is_left),
         cmocka_unit_test(names_each_result_and_repeats_only_some),
         cmocka_unit_test(logs_nothing_but_service_status_and_time),
+        cmocka_unit_test(counts_connections_that_are_used_again),
         cmocka_unit_test(counts_for_nobody_too),
     };
 

@@ -191,6 +191,31 @@ static void refuses_requests_that_cannot_be_sent(void **state)
     }
 }
 
+/* Whether the answer says that its connection was used again. */
+static bool is_reused(const char *port)
+{
+    CLEANUP(http_response_done) struct http_response r = { 0 };
+    char url[JUDGE_URL_SIZE];
+    struct err e;
+
+    judge_server_url(judge, port, "/then-close", url);
+    const struct http_request request = { .method = "GET", .url = url, .timeout_ms = 10000 };
+    assert_ok(http_perform(judge->client, &request, &r, &e));
+    return r.is_reused;
+}
+
+static void says_whether_a_connection_was_used_again(void **state)
+{
+    CLEANUP(str_freep) char *opened = get_text("plain", "/connection");
+    CLEANUP(str_freep) char *opened_tls = get_text("tls", "/connection");
+
+    /* the server closes each connection after this answer */
+    assert_true(is_reused("plain"));
+    assert_true(is_reused("tls"));
+    assert_false(is_reused("plain"));
+    assert_false(is_reused("tls"));
+}
+
 static void uses_a_connection_again(void **state)
 {
     CLEANUP(str_freep) char *first = get_text("plain", "/connection");
@@ -374,6 +399,7 @@ int main(void)
         cmocka_unit_test(reads_retry_after),
         cmocka_unit_test(refuses_requests_that_cannot_be_sent),
         cmocka_unit_test(uses_a_connection_again),
+        cmocka_unit_test(says_whether_a_connection_was_used_again),
         cmocka_unit_test(survives_a_connection_that_died_idle),
         cmocka_unit_test(makes_500_exchanges_at_once),
         cmocka_unit_test(serves_many_threads),

@@ -257,7 +257,7 @@ static void counts_requests_by_route_and_status(void **state)
         "skr_requests_total{endpoint=\"other\",status=\"404\"} 2\n",
         "skr_requests_total{endpoint=\"/status\",status=\"405\"} 1\n",
         "skr_requests_total{endpoint=\"/echo\",status=\"200\"} 1\n",
-        "skr_request_seconds_count{endpoint=\"/echo\"} 1\n",
+        "skr_request_seconds_count{endpoint=\"/echo\",status=\"200\"} 1\n",
         "skr_workers_busy 0\n",
         "skr_requests_queued 0\n",
         "skr_connections 1\n",

@@ -105,7 +105,7 @@ static const struct httpd_route ROUTES[] = {
 
 static const struct metric_desc METRICS[] = {
     { "skr_requests_total", METRIC_COUNTER, "Requests.", { "endpoint", "status" } },
-    { "skr_request_seconds", METRIC_HISTOGRAM, "Duration.", { "endpoint" } },
+    { "skr_request_seconds", METRIC_HISTOGRAM, "Duration.", { "endpoint", "status" } },
     { "skr_workers_busy", METRIC_GAUGE, "Busy workers.", { NULL } },
     { "skr_requests_queued", METRIC_GAUGE, "Queued requests.", { NULL } },
     { "skr_connections", METRIC_GAUGE, "Connections.", { NULL } },

@@ -7,7 +7,9 @@
 static const struct metric_desc TOKEN_METRICS[] = {
     { "skr_token_requests_total", METRIC_COUNTER, "h", { "kind", "result" } },
     { "skr_token_cache_total", METRIC_COUNTER, "h", { "result" } },
+    { "skr_token_fetched_seconds", METRIC_GAUGE, "h", { "resource" } },
     { "skr_token_expiry_seconds", METRIC_GAUGE, "h", { "resource" } },
+    { "skr_upstream_connections_total", METRIC_COUNTER, "h", { "service", "kind" } },
     { "skr_retries_total", METRIC_COUNTER, "h", { "service", "cause" } },
     { "skr_upstream_requests_total", METRIC_COUNTER, "h", { "service", "result" } },
     { 0 },
