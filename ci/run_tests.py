@@ -127,7 +127,8 @@ def strangers(build):
     return pytest_part("strangers", build, [str(ROOT / "tests" / "strangers" / "run.sh"), str(build)])
 
 
-def accept(build):
+def accept(build, more=True):
+    """The suite beside the checkout and, with more, our own groups on the same fixtures."""
     total = Tally()
     if not ACCEPT.exists():
         total.skipped.append("acceptance suite: it is not beside this checkout")
@@ -135,7 +136,7 @@ def accept(build):
     if os.geteuid() != 0:
         total.skipped.append("acceptance suite: it needs root")
         return total
-    env = dict(os.environ, SKR=str(build / "bin" / "skr"), ACC_MORE=str(ROOT / "tests" / "accept"))
+    env = dict(os.environ, SKR=str(build / "bin" / "skr"), ACC_MORE=str(ROOT / "tests" / "accept") if more else "")
     run = subprocess.run([str(ACCEPT)], env=env, capture_output=True, text=True, check=False)
     last = re.search(r"^(\d+) passed, (\d+) failed$", run.stdout, re.M)
     if not last:
@@ -152,13 +153,14 @@ def accept(build):
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
-    p.add_argument("--only", default="unit,e2e,strangers,accept", help="comma-separated: unit, e2e, strangers, accept")
+    p.add_argument("--only", default="unit,e2e,strangers,accept", help="comma-separated: contract (accept without our own groups), unit, e2e, strangers, accept")
     p.add_argument("--timeout-factor", type=float, default=1.0, help="for sanitizers and valgrind")
     p.add_argument("--e2e", default="", help="more arguments for pytest")
     a = p.parse_args()
     a.build = a.build.resolve()
     parts = {"unit": lambda: unit(a.build, a.timeout_factor), "e2e": lambda: e2e(a.build, a.e2e.split()),
-             "strangers": lambda: strangers(a.build), "accept": lambda: accept(a.build)}
+             "strangers": lambda: strangers(a.build), "accept": lambda: accept(a.build),
+             "contract": lambda: accept(a.build, more=False)}
     total = Tally()
     for name in a.only.split(","):
         start = time.monotonic()

@@ -150,9 +150,10 @@ static bool add_headers(const struct httpd_exchange *ex, const struct httpd_resp
                         const char *allow, struct MHD_Response *r)
 {
     char seconds[16];
-    bool ok = true;
+    /* Keys, tokens and the state of the moment: nothing here is for a cache to keep. */
+    bool ok = MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 
-    if (out->content_type != NULL)
+    if (ok && out->content_type != NULL)
         ok = MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, out->content_type);
     if (ok && out->retry_after_s >= 0) {
         snprintf(seconds, sizeof(seconds), "%d", out->retry_after_s);

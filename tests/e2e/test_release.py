@@ -44,6 +44,7 @@ def test_elliptic_keys_come_back(cloud, skr, curve):
 
 def test_members_are_sorted_and_compact(cloud, skr):
     r = skr.release()
+    assert r.headers["cache-control"] == "no-store"
     text = r.json["key"]
     assert text == json.dumps(json.loads(text), separators=(",", ":"), sort_keys=True)
 
