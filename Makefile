@@ -2,7 +2,7 @@
 BUILD := build
 MESON_FLAGS ?=
 
-.PHONY: all demo test bench lint clean deps-build deps-demo deps-test deps-lint
+.PHONY: all demo test bench lint clean deps-build deps-demo deps-test deps-bench deps-lint
 
 all: deps-build $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -21,13 +21,13 @@ test: deps-test $(BUILD)/build.ninja
 	@ci/run_tests.py --build $(BUILD)
 
 # BENCH_FLAGS="--quick", "--json FILE", "--compare OLD.json": bench/run.py --help
-bench: all deps-test
+bench: all deps-bench
 	@bench/run.py --bin $(BUILD)/bin $(BENCH_FLAGS)
 
 lint: deps-lint $(BUILD)/build.ninja
 	@ci/lint.sh $(BUILD)
 
-deps-build deps-demo deps-test deps-lint: deps-%:
+deps-build deps-demo deps-test deps-bench deps-lint: deps-%:
 	@ci/deps.sh $*
 
 clean:
