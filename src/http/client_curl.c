@@ -11,6 +11,7 @@
 #include "http/client_curl.h"
 
 #include "http/client_curl_global.h"
+#include "http/client_curl_share.h"
 #include "http/client_curl_transfer.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ struct client_curl {
     CURLM *multi; /* NULL while idle; changed by the thread alone */
 
     /* the thread's own */
+    struct client_curl_share share; /* while serving */
     LIST_HEAD(, transfer) active;
     CURL *idle[MAX_IDLE_HANDLES];
     size_t n_idle;
@@ -56,9 +58,20 @@ static void give_handle(struct client_curl *c, CURL *easy)
         curl_easy_cleanup(easy);
 }
 
+static CURL *take_handle(struct client_curl *c)
+{
+    if (c->n_idle > 0)
+        return c->idle[--c->n_idle];
+    CURL *easy = curl_easy_init();
+    if (easy == NULL || curl_easy_setopt(easy, CURLOPT_SHARE, c->share.curl) == CURLE_OK)
+        return easy;
+    curl_easy_cleanup(easy);
+    return NULL;
+}
+
 static void start(struct client_curl *c, struct transfer *t)
 {
-    CURL *easy = c->n_idle > 0 ? c->idle[--c->n_idle] : curl_easy_init();
+    CURL *easy = take_handle(c);
     struct err e;
 
     if (easy == NULL) {
@@ -136,11 +149,14 @@ static int open_engine(struct client_curl *c, struct err *e)
     if (client_curl_global_init(e) != 0)
         return -1;
     CURLM *multi = curl_multi_init();
+    int rc = 0;
     if (multi == NULL ||
-        curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS) != CURLM_OK) {
+        curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS) != CURLM_OK)
+        rc = err_set(e, ERR_NOMEM, "libcurl has no memory for its engine");
+    if (rc != 0 || client_curl_share_init(&c->share, e) != 0) {
         curl_multi_cleanup(multi);
         client_curl_global_done();
-        return err_set(e, ERR_NOMEM, "libcurl has no memory for its engine");
+        return -1;
     }
     set_multi(c, multi);
     return 0;
@@ -154,6 +170,7 @@ static void close_engine(struct client_curl *c)
     while (c->n_idle > 0)
         curl_easy_cleanup(c->idle[--c->n_idle]);
     curl_multi_cleanup(multi);
+    client_curl_share_done(&c->share);
     client_curl_global_done();
 }
 
