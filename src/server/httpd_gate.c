@@ -30,6 +30,7 @@
 #define SCARCE_PAUSE_MS 100
 #define SETTLE_MS       100
 #define SETTLE_TRIES    10
+#define LIBRARY_EVENTS  128
 
 enum gate_state { GATE_OPEN, GATE_SHUT, GATE_CLOSING };
 
@@ -119,9 +120,9 @@ static void nudge(struct httpd_gate *g)
 
 /*
  * Waits until the event thread has the new connections. When exactly 128 sockets have something to
- * say, 0.9.75 takes those events, asks whether there are more, and sleeps until there are: a new
- * connection among them, which it was told of only once, would wait for the next caller. So would
- * it when there was no memory for it, of which nobody hears.
+ * say, 0.9.75 takes those events, asks whether there are more, and sleeps until there are, with all
+ * of them and what it was told of new connections undone. There may also have been no memory for a
+ * new one, of which nobody hears.
  */
 static void settle(struct httpd_gate *g)
 {
@@ -238,6 +239,8 @@ static void *gate_main(void *arg)
         see_off_all(g, false);
         if (now >= next_cut) {
             httpd_peers_cut_overdue(g->config.peers);
+            if (httpd_peers_count(g->config.peers) >= LIBRARY_EVENTS - 1)
+                nudge(g); /* see settle() */
             next_cut = now + g->config.tick_ms;
         }
         wanted = g->config.tick(g->config.ctx);

@@ -257,6 +257,14 @@ void httpd_peers_cut_overdue(struct httpd_peers *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+size_t httpd_peers_count(struct httpd_peers *p)
+{
+    pthread_mutex_lock(&p->lock);
+    const size_t n = p->n_inside;
+    pthread_mutex_unlock(&p->lock);
+    return n;
+}
+
 void httpd_peers_wait_answered(struct httpd_peers *p, int64_t ms)
 {
     const struct timespec until = time_in(ms);

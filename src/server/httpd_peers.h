@@ -55,6 +55,8 @@ void httpd_peers_move(struct httpd_peers *p, struct httpd_peer *peer, enum httpd
 /* Shuts down the connections whose time is over, and those whose sender left in mid-request. */
 void httpd_peers_cut_overdue(struct httpd_peers *p);
 
+size_t httpd_peers_count(struct httpd_peers *p); /* who has entered and not left */
+
 /* Waits until nobody is in WAITING, and at most ms more for those in ANSWERING. */
 void httpd_peers_wait_answered(struct httpd_peers *p, int64_t ms);
 
