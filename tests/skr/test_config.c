@@ -27,6 +27,8 @@ static void nothing_configured_gives_the_documented_defaults(void **state)
     assert_int_equal(c.timeouts.exchange_ms, 20000);
     assert_int_equal(c.timeouts.request_ms, 50000);
     assert_int_equal(c.timeouts.drain_ms, 8000);
+    assert_int_equal(c.session.max_age_ms, 60000);
+    assert_int_equal(c.session.max_uses, 1000);
     config_done(&c);
 }
 
@@ -54,6 +56,8 @@ static void reads_every_member_whatever_its_case(void **state)
     assert_null(c.allow_maa[1]);
     assert_string_equal(c.allow_akv[0], "v.example:8443");
     assert_string_equal(c.allow_kids[1], "l");
+    assert_int_equal(c.session.max_age_ms, 0);
+    assert_int_equal(c.session.max_uses, 1);
     config_done(&c);
 }
 
@@ -114,7 +118,12 @@ static void a_wrong_value_ends_the_start_with_the_member_s_name(void **state)
         { "{\"allow\":{\"akv\":[\"https://x/\"]}}", "allow.akv" },
         { "{\"allow\":{\"kids\":[\"\"]}}", "allow.kids" },
         { "{\"session\":{\"max_age_s\":\"60\"}}", "session.max_age_s" },
+        { "{\"session\":{\"max_age_s\":86401}}", "session.max_age_s" },
+        { "{\"session\":{\"max_age_s\":-1}}", "session.max_age_s" },
+        { "{\"session\":{\"max_age_s\":1.5}}", "session.max_age_s" },
         { "{\"session\":{\"max_uses\":-1}}", "session.max_uses" },
+        { "{\"session\":{\"max_uses\":0}}", "session.max_uses" },
+        { "{\"session\":5}", "session" },
         { "{\"verification\":\"maybe\"}", "verification" },
         { "{\"verification\":true}", "verification" },
         { "{\"amd_roots\":[]}", "amd_roots" },
