@@ -1,8 +1,8 @@
 /*
  * Which copies of a key this covers: OpenSSL hands decoded keys, parameters and big numbers through
  * ordinary heap blocks, GMP does the same while nettle makes a key, and jansson holds JWK members
- * as strings. Replacing their allocators once, at the top of main(), wipes all of them, and costs
- * less than rebuilding an EVP_PKEY from a locked page for each unwrapping.
+ * as strings. Replacing their allocators once, at the top of main(), wipes all of them. What is
+ * kept for longer than one use is in wrapping_key.c.
  */
 #include "crypto/wipe.h"
 
