@@ -8,7 +8,7 @@ packages() {
         libssl-dev libjansson-dev libcurl4-openssl-dev libmicrohttpd-dev nettle-dev libgmp-dev ;;
     demo) packages build; echo curl jq ;;
     test) packages demo; echo libcmocka-dev python3 python3-pytest python3-cryptography python3-jwcrypto \
-        python3-pytest-xdist python3-hypothesis python3-prometheus-client python3-venv python3-yaml openssl iproute2 procps ;;
+        python3-pytest-xdist python3-hypothesis python3-prometheus-client python3-venv python3-yaml slowhttptest openssl iproute2 procps ;;
     bench) packages build; echo python3 ;;
     lint) packages test; echo clang libclang-rt-14-dev clang-format clang-tidy cppcheck ;;
     *) echo "deps.sh: unknown set \"$1\": use build, demo, test, bench or lint" >&2; return 2 ;;
