@@ -38,7 +38,7 @@ def key(cloud):
 @pytest.fixture(scope="module")
 def impatient(folder, shared_cloud):
     """One that gives up soon, for failures that are tried again first."""
-    s = programs.Skr(folder, shared_cloud, config={"certcache": None, "timeouts": {"exchange": 2, "request": 6}})
+    s = programs.Skr(folder, shared_cloud, config={"certcache": None, "session": {"max_age_s": 0}, "timeouts": {"exchange": 2, "request": 6}})
     yield s
     assert s.stop() == 0, s.output()[-2000:]
 
