@@ -83,11 +83,12 @@ static int load_uvm(struct uvm_info *out, struct err *e)
 static int build_client(struct skr *s, struct service_parts *p, struct err *e)
 {
     if (metrics_new(skr_metrics, &s->metrics, e) != 0 ||
-        roots_new(getenv("SSL_CERT_FILE"), getenv("SSL_CERT_DIR"), &s->roots, e) != 0)
+        roots_new(getenv("SSL_CERT_FILE"), getenv("SSL_CERT_DIR"), &s->roots, e) != 0 ||
+        signer_cache_new(s->roots, &s->signers, e) != 0)
         return -1;
     const struct http_client_curl_config cc = { .connect_timeout_ms = s->config.timeouts.connect_ms,
                                                 .roots = s->roots };
-    p->roots = s->roots;
+    p->signers = s->signers;
     p->env = &s->env;
     stop_clock_init(&s->clock);
     s->env = (struct http_env){ .clk = &s->clock.base,
@@ -157,6 +158,7 @@ void skr_free(struct skr *s)
     stop_clock_stop(&s->clock);
     service_free(s->service);
     stop_clock_done(&s->clock);
+    signer_cache_free(s->signers);
     roots_free(s->roots);
     metrics_free(s->metrics);
     config_done(&s->config);

@@ -9,6 +9,7 @@ struct skr {
     struct config config;
     struct metrics *metrics;
     struct roots *roots;
+    struct signer_cache *signers;
     struct stop_clock clock;
     struct http_env env;
     struct service *service;

@@ -195,8 +195,8 @@ static int check_signature(struct span signed_part, struct span signature, EVP_P
     return 0;
 }
 
-int jws_open_x5c(struct span compact, struct roots *roots, const char *host, int64_t unix_s,
-                 json_t **out_payload, struct err *e)
+int jws_open_x5c(struct span compact, struct signer_cache *signers, const char *host,
+                 int64_t unix_s, json_t **out_payload, struct err *e)
 {
     CLEANUP(json_freep) json_t *header = NULL;
     CLEANUP(x509_list_done) struct x509_list chain = { 0 };
@@ -213,7 +213,7 @@ int jws_open_x5c(struct span compact, struct roots *roots, const char *host, int
     EVP_PKEY *key = X509_get0_pubkey(x509_cert_x509(chain.certs[0]));
     if (check_key(key, e) != 0)
         return -1;
-    if (x509_check_server_chain(&chain, roots, host, unix_s, e) != 0)
+    if (signer_cache_check(signers, &chain, host, unix_s, e) != 0)
         return err_wrap(e, "the signer of the JWS");
     const struct span signed_part = span_of(compact.p, parts.header.n + 1 + parts.payload.n);
     if (check_signature(signed_part, parts.signature, key, alg, e) != 0)

@@ -13,6 +13,9 @@ EVP_PKEY *rsa_key_pkey(const struct rsa_key *k);
 EVP_PKEY *signer_pkey(const struct signer *k);
 X509 *x509_cert_x509(const struct x509_cert *c);
 
+/* Seconds since 1970; false for what is no time. */
+bool x509_read_time(const ASN1_TIME *t, int64_t *out);
+
 /* A key from outside: of a kind and size that we use, and its numbers belong together. Takes the
  * key over, on success only. Fails: ERR_PARSE, ERR_CHECK. */
 MUST_CHECK int signer_accept(EVP_PKEY **key, struct signer **out, struct err *e);

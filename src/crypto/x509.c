@@ -139,7 +139,7 @@ bool x509_is_ca(const struct x509_cert *c)
     return (X509_get_extension_flags(c->x) & EXFLAG_INVALID) == 0 && X509_check_ca(c->x) == 1;
 }
 
-static bool read_time(const ASN1_TIME *t, int64_t *out)
+bool x509_read_time(const ASN1_TIME *t, int64_t *out)
 {
     struct tm tm;
 
@@ -153,8 +153,8 @@ bool x509_is_valid_at(const struct x509_cert *c, int64_t unix_s)
 {
     int64_t from, to;
 
-    return read_time(X509_get0_notBefore(c->x), &from) &&
-           read_time(X509_get0_notAfter(c->x), &to) && from <= unix_s && unix_s <= to;
+    return x509_read_time(X509_get0_notBefore(c->x), &from) &&
+           x509_read_time(X509_get0_notAfter(c->x), &to) && from <= unix_s && unix_s <= to;
 }
 
 void x509_common_name(const struct x509_cert *c, char *out, size_t size)

@@ -28,10 +28,12 @@ MUST_CHECK int x509_list_add_der(struct x509_list *l, struct span der, struct er
 /*
  * A signer's chain (leaf first, a root at the end or not) up to a trusted root, valid for a TLS
  * server of this host name at this time. Only subjectAltName counts, never the common name.
+ * out_until_s, which may be NULL: when the first certificate of that path expires, the root too.
  * Fails: ERR_CHECK.
  */
 MUST_CHECK int x509_check_server_chain(const struct x509_list *chain, struct roots *roots,
-                                       const char *host, int64_t unix_s, struct err *e);
+                                       const char *host, int64_t unix_s, int64_t *out_until_s,
+                                       struct err *e);
 
 /* Parts; borrowed spans live as long as the certificate. */
 struct span x509_cert_der(const struct x509_cert *c);

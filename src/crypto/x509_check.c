@@ -53,8 +53,25 @@ static int set_expectations(X509_VERIFY_PARAM *param, const char *host, int64_t 
     return 0;
 }
 
+/* The earliest notAfter of the path that was found. */
+static int read_expiry(X509_STORE_CTX *ctx, int64_t *out, struct err *e)
+{
+    const STACK_OF(X509) *path = X509_STORE_CTX_get0_chain(ctx);
+    int64_t first = INT64_MAX;
+
+    for (int i = 0; i < sk_X509_num(path); i++) {
+        int64_t until;
+
+        if (!x509_read_time(X509_get0_notAfter(sk_X509_value(path, i)), &until))
+            return err_set(e, ERR_CHECK, "certificate %d of the path has no time of expiry", i + 1);
+        first = until < first ? until : first;
+    }
+    *out = first;
+    return 0;
+}
+
 int x509_check_server_chain(const struct x509_list *chain, struct roots *roots, const char *host,
-                            int64_t unix_s, struct err *e)
+                            int64_t unix_s, int64_t *out_until_s, struct err *e)
 {
     X509_STORE *store;
 
@@ -76,7 +93,7 @@ int x509_check_server_chain(const struct x509_list *chain, struct roots *roots, 
     if (set_expectations(X509_STORE_CTX_get0_param(ctx), host, unix_s, e) != 0)
         return -1;
     if (X509_verify_cert(ctx) == 1)
-        return 0;
+        return out_until_s == NULL ? 0 : read_expiry(ctx, out_until_s, e);
     ERR_clear_error();
     const int reason = X509_STORE_CTX_get_error(ctx);
     return err_set(e, ERR_CHECK, "the certificate chain is not trusted for %s: %s (certificate %d)",

@@ -254,7 +254,7 @@ static int open_answer(struct release *r, const char *jws, char **out_jwk, struc
     CLEANUP(buf_done) struct buf text = { 0 };
     const int64_t now = clock_unix_s(r->service->parts.env->clk);
 
-    if (jws_open_x5c(span_str(jws), r->service->parts.roots, r->vault.host, now, &payload,
+    if (jws_open_x5c(span_str(jws), r->service->parts.signers, r->vault.host, now, &payload,
                      &f->err) != 0) {
         err_wrap(&f->err, "verifying the vault's signed answer failed");
         return failure_at(f, STAGE_RELEASE);

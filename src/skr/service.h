@@ -6,6 +6,7 @@
 #define SKR_SERVICE_H
 
 #include "attest/uvm_info.h"
+#include "crypto/signer_cache.h"
 #include "skr/config.h"
 #include "skr/failure.h"
 #include "skr/key_pool.h"
@@ -17,7 +18,7 @@
 struct service_parts {
     const struct config *config;
     const struct http_env *env;
-    struct roots *roots;
+    struct signer_cache *signers; /* of vaults */
     struct device_thread *device;
     struct cert_store *certs;
     struct identity *identity;

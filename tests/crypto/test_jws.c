@@ -15,6 +15,7 @@
 #define MAX  2000000
 
 static struct roots *roots;
+static struct signer_cache *signers;
 
 static const char *data_path(const char *file)
 {
@@ -38,12 +39,15 @@ static int make_roots(void **state)
     struct err e;
 
     (void)state;
-    return roots_new(data_path("roots.pem"), "/nonexistent", &roots, &e);
+    if (roots_new(data_path("roots.pem"), "/nonexistent", &roots, &e) != 0)
+        return -1;
+    return signer_cache_new(roots, &signers, &e);
 }
 
 static int free_roots(void **state)
 {
     (void)state;
+    signer_cache_free(signers);
     roots_free(roots);
     return 0;
 }
@@ -63,7 +67,7 @@ static void opens_answers_of_vaults(void **state)
         CLEANUP(json_freep) json_t *payload = NULL;
 
         read_case(good[i], &jws);
-        if (jws_open_x5c(buf_span(&jws), roots, HOST, NOW, &payload, &e) != 0)
+        if (jws_open_x5c(buf_span(&jws), signers, HOST, NOW, &payload, &e) != 0)
             fail_msg("%s: %s", good[i], e.msg);
         assert_string_equal(json_string_value(json_path(payload, "request.enc")),
                             "CKM_RSA_AES_KEY_WRAP");
@@ -166,7 +170,7 @@ static void refuses_answers_that_lie(void **state)
         json_t *payload = NULL;
 
         read_case(refusals[i].name, &jws);
-        if (jws_open_x5c(buf_span(&jws), roots, HOST, NOW, &payload, &e) == 0)
+        if (jws_open_x5c(buf_span(&jws), signers, HOST, NOW, &payload, &e) == 0)
             fail_msg("%s was accepted", refusals[i].name);
         if (e.code != refusals[i].code || strstr(e.msg, refusals[i].needle) == NULL)
             fail_msg("%s: %s", refusals[i].name, e.msg);
@@ -216,7 +220,7 @@ static void asks_for_the_host_and_the_time_that_it_was_given(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(json_freep) json_t *payload = NULL;
         const int result =
-            jws_open_x5c(buf_span(&jws), roots, cases[i].host, cases[i].now, &payload, &e);
+            jws_open_x5c(buf_span(&jws), signers, cases[i].host, cases[i].now, &payload, &e);
 
         if (cases[i].needle == NULL && result != 0)
             fail_msg("%s: %s", cases[i].host, e.msg);
@@ -230,6 +234,7 @@ static void trusts_only_the_roots_that_it_was_given(void **state)
 {
     CLEANUP(buf_done) struct buf ours = { 0 }, theirs = { 0 };
     CLEANUP(json_freep) json_t *payload = NULL;
+    struct signer_cache *they;
     struct roots *others;
     struct err e;
 
@@ -237,15 +242,19 @@ static void trusts_only_the_roots_that_it_was_given(void **state)
     read_case("good_rs256", &ours);
     read_case("chain_other_root", &theirs);
     assert_ok(roots_new(data_path("other_root.pem"), "/nonexistent", &others, &e));
+    assert_ok(signer_cache_new(others, &they, &e));
     json_t *none = NULL;
     assert_fails(ERR_CHECK, "self-signed certificate in certificate chain",
-                 jws_open_x5c(buf_span(&ours), others, HOST, NOW, &none, &e));
-    assert_ok(jws_open_x5c(buf_span(&theirs), others, HOST, NOW, &payload, &e));
+                 jws_open_x5c(buf_span(&ours), they, HOST, NOW, &none, &e));
+    assert_ok(jws_open_x5c(buf_span(&theirs), they, HOST, NOW, &payload, &e));
+    signer_cache_free(they);
     roots_free(others);
 
     assert_ok(roots_new("/nonexistent/roots.pem", NULL, &others, &e));
+    assert_ok(signer_cache_new(others, &they, &e));
     assert_fails(ERR_SYS, "/nonexistent/roots.pem",
-                 jws_open_x5c(buf_span(&ours), others, HOST, NOW, &none, &e));
+                 jws_open_x5c(buf_span(&ours), they, HOST, NOW, &none, &e));
+    signer_cache_free(they);
     roots_free(others);
 }
 
@@ -305,10 +314,10 @@ static void bounds_the_size_before_anything_else(void **state)
     memset(to, 'A', 1048576);
     jws.n += 1048576 - 4;
     assert_fails(ERR_PARSE, "three parts",
-                 jws_open_x5c(buf_span(&jws), roots, HOST, NOW, &payload, &e));
+                 jws_open_x5c(buf_span(&jws), signers, HOST, NOW, &payload, &e));
     jws.n += 1;
     assert_fails(ERR_PARSE, "1048577 bytes",
-                 jws_open_x5c(buf_span(&jws), roots, HOST, NOW, &payload, &e));
+                 jws_open_x5c(buf_span(&jws), signers, HOST, NOW, &payload, &e));
 }
 
 int main(void)

@@ -109,7 +109,7 @@ static int check_server(struct roots *r, const char *host, struct err *out_e)
 
     assert_ok(x509_list_add_der(&chain, x509_cert_der(certs[2]), &e));
     assert_ok(x509_list_add_der(&chain, x509_cert_der(certs[1]), &e));
-    return x509_check_server_chain(&chain, r, host, NOW, out_e);
+    return x509_check_server_chain(&chain, r, host, NOW, NULL, out_e);
 }
 
 /* What a pair of variables trusts: does the server's chain end in it? */

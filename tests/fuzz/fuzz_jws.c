@@ -7,34 +7,36 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct roots *load_roots(void)
+static struct signer_cache *load_signers(void)
 {
     const char *source = getenv("SOURCE_ROOT");
+    struct signer_cache *signers;
     struct roots *roots;
     struct err e;
     char path[512];
 
     snprintf(path, sizeof(path), "%s/tests/data/jws/roots.pem", source != NULL ? source : ".");
-    if (roots_new(path, "/nonexistent", &roots, &e) != 0 || roots_load(roots, &e) != 0) {
+    if (roots_new(path, "/nonexistent", &roots, &e) != 0 || roots_load(roots, &e) != 0 ||
+        signer_cache_new(roots, &signers, &e) != 0) {
         fprintf(stderr, "%s\n", e.msg);
         abort();
     }
-    return roots;
+    return signers;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct roots *roots;
+    static struct signer_cache *signers;
     json_t *header = NULL, *payload = NULL, *opened = NULL;
     struct err e;
 
-    if (roots == NULL)
-        roots = load_roots();
+    if (signers == NULL)
+        signers = load_signers();
     const int peeked = jws_peek(span_of(data, size), &header, &payload, &e);
     if ((peeked == 0) != (header != NULL) || (peeked == 0) != (payload != NULL))
         abort();
     const int open =
-        jws_open_x5c(span_of(data, size), roots, "vault.azure.net", 1790000000, &opened, &e);
+        jws_open_x5c(span_of(data, size), signers, "vault.azure.net", 1790000000, &opened, &e);
     if ((open == 0) != (opened != NULL) || (open == 0 && peeked != 0))
         abort();
     json_decref(header);

@@ -67,12 +67,13 @@ static void the_server_chain_is_valid_for_its_names_only(void **state)
     read_pem(pki_server_cert(f->pki), &chain);
     assert_int_equal(chain.n, 2);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const int r = x509_check_server_chain(&chain, roots, cases[i].host, NOW, &e);
+        const int r = x509_check_server_chain(&chain, roots, cases[i].host, NOW, NULL, &e);
         if ((r == 0) != cases[i].valid)
             fail_msg("%s: %s", cases[i].host, r == 0 ? "valid" : e.msg);
     }
-    assert_fails(ERR_CHECK, "",
-                 x509_check_server_chain(&chain, roots, "login.localhost", NOW - 2 * 86400, &e));
+    assert_fails(
+        ERR_CHECK, "",
+        x509_check_server_chain(&chain, roots, "login.localhost", NOW - 2 * 86400, NULL, &e));
     roots_free(roots);
 }
 
