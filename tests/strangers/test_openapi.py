@@ -86,6 +86,7 @@ FAILURES = [  # what goes wrong, status, code, stage
     ({"service": "maa", "status": 500}, 502, "upstream_failed", "attest"),
     ({"service": "maa", "status": 429}, 503, "throttled", "attest"),
     ({"service": "maa", "reset": True}, 502, "upstream_failed", "attest"),
+    ({"service": "maa", "delay_ms": 8000}, 504, "timeout", "attest"),
     ({"service": "maa", "body": "no JSON"}, 502, "upstream_invalid", "attest"),
     ({"service": "imds", "status": 400}, 502, "token_refused", "token"),
     ({"service": "akv", "status": 403, "body": {"error": {"code": "Forbidden", "message": "does not meet key release policy"}}}, 403, "policy_denied", "release"),
@@ -104,6 +105,7 @@ def test_failures_of_services_are_as_described(api, cloud, key, impatient, fault
     cloud.fault(times=99, **fault)
     answer = ask(impatient, api, "POST", "/key/release", json=RELEASE)
     assert (answer.status_code, answer.json()["code"], answer.json()["stage"]) == (status, code, stage), answer.text
+    assert ("Retry-After" in answer.headers) == (status == 503)
 
 
 @pytest.mark.parametrize("attack", ["wrong_signature", "other_host", "corrupted_key_hsm"])
