@@ -1,6 +1,7 @@
 /*
  * Opening a signed answer. The list of algorithms, "crit" and "b64", whose key it is, and every
- * size are decided before the signature is computed, and the payload is parsed last.
+ * size are decided before the signature is computed, and the payload is parsed last. A header that
+ * was judged good is remembered for a while: a vault sends the same one each time.
  */
 #include "crypto/jws.h"
 
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #define MAX_JWS      1048576
+#define MAX_MEMORY_S 600
 #define MIN_RSA_BITS 2048
 #define MAX_RSA_BITS 8192
 
@@ -195,28 +197,62 @@ static int check_signature(struct span signed_part, struct span signature, EVP_P
     return 0;
 }
 
-int jws_open_x5c(struct span compact, struct signer_cache *signers, const char *host,
-                 int64_t unix_s, json_t **out_payload, struct err *e)
+/* How long a judgement holds: as long as all the certificates do, and not for long, because the
+ * root is not among them. */
+static int64_t holds_until(const struct x509_list *chain, int64_t unix_s)
+{
+    int64_t until_s = unix_s + MAX_MEMORY_S;
+
+    for (size_t i = 0; i < chain->n; i++)
+        if (x509_not_after(chain->certs[i]) < until_s)
+            until_s = x509_not_after(chain->certs[i]);
+    return until_s;
+}
+
+/* Everything that a header says, and who it says signs. */
+static int judge_header(struct span part, struct signer_cache *signers, const char *host,
+                        int64_t unix_s, struct jws_signer *out, struct err *e)
 {
     CLEANUP(json_freep) json_t *header = NULL;
     CLEANUP(x509_list_done) struct x509_list chain = { 0 };
-    struct parts parts = { 0 };
 
-    if (split(compact, &parts, e) != 0 || decode_object(parts.header, "header", &header, e) != 0 ||
-        check_signature_form(parts.signature, e) != 0)
+    if (decode_object(part, "header", &header, e) != 0)
         return -1;
     const struct jws_alg *alg = read_alg(header, e);
     if (alg == NULL || refuse_extensions(header, e) != 0 || read_x5c(header, &chain, e) != 0 ||
         check_thumbprint(header, chain.certs[0], e) != 0)
         return -1;
-
     EVP_PKEY *key = X509_get0_pubkey(x509_cert_x509(chain.certs[0]));
     if (check_key(key, e) != 0)
         return -1;
     if (signer_cache_check(signers, &chain, host, unix_s, e) != 0)
         return err_wrap(e, "the signer of the JWS");
-    const struct span signed_part = span_of(compact.p, parts.header.n + 1 + parts.payload.n);
-    if (check_signature(signed_part, parts.signature, key, alg, e) != 0)
+    if (EVP_PKEY_up_ref(key) != 1)
+        return err_nomem(e);
+    *out = (struct jws_signer){
+        .key = key, .alg = alg, .since_s = unix_s, .until_s = holds_until(&chain, unix_s)
+    };
+    return 0;
+}
+
+int jws_open_x5c(struct span compact, struct signer_cache *signers, const char *host,
+                 int64_t unix_s, json_t **out_payload, struct err *e)
+{
+    CLEANUP(jws_signer_done) struct jws_signer signer = { .key = NULL };
+    struct jws_memory *memory = signer_cache_headers(signers);
+    uint8_t name[SHA256_SIZE];
+    struct parts parts = { 0 };
+
+    if (split(compact, &parts, e) != 0 || check_signature_form(parts.signature, e) != 0 ||
+        jws_memory_name(parts.header, host, name, e) != 0)
         return -1;
+    const bool is_known = jws_memory_recall(memory, name, unix_s, &signer);
+    if (!is_known && judge_header(parts.header, signers, host, unix_s, &signer, e) != 0)
+        return -1;
+    const struct span signed_part = span_of(compact.p, parts.header.n + 1 + parts.payload.n);
+    if (check_signature(signed_part, parts.signature, signer.key, signer.alg, e) != 0)
+        return -1;
+    if (!is_known)
+        jws_memory_keep(memory, name, &signer);
     return decode_object(parts.payload, "payload", out_payload, e);
 }

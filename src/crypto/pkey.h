@@ -2,8 +2,10 @@
 #ifndef CRYPTO_PKEY_H
 #define CRYPTO_PKEY_H
 
+#include "crypto/jws_memory.h"
 #include "crypto/rsa.h"
 #include "crypto/signer.h"
+#include "crypto/signer_cache.h"
 #include "crypto/x509.h"
 
 #include <openssl/evp.h>
@@ -26,6 +28,9 @@ MUST_CHECK int signer_ecdsa(const struct signer *k, const EVP_MD *hash, struct s
 
 /* Loads the roots when nobody has yet; fails as roots_load(). */
 MUST_CHECK int roots_store(struct roots *r, X509_STORE **out, struct err *e);
+
+/* The headers of answers that these signers signed; borrowed. */
+struct jws_memory *signer_cache_headers(struct signer_cache *c);
 
 /* The named curves that we use, by enum signer_curve. */
 struct pkey_curve {

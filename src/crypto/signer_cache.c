@@ -7,6 +7,7 @@
 #include "crypto/signer_cache.h"
 
 #include "crypto/digest.h"
+#include "crypto/pkey.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct entry {
 
 struct signer_cache {
     struct roots *roots;
+    struct jws_memory *headers;
     pthread_mutex_t lock; /* guards the rest */
     uint64_t n_uses, n_verified;
     struct entry entries[SIGNER_CACHE_MAX];
@@ -31,6 +33,10 @@ int signer_cache_new(struct roots *roots, struct signer_cache **out, struct err 
 
     if (c == NULL)
         return err_nomem(e);
+    if (jws_memory_new(&c->headers, e) != 0) {
+        free(c);
+        return -1;
+    }
     c->roots = roots;
     pthread_mutex_init(&c->lock, NULL);
     *out = c;
@@ -41,8 +47,14 @@ void signer_cache_free(struct signer_cache *c)
 {
     if (c == NULL)
         return;
+    jws_memory_free(c->headers);
     pthread_mutex_destroy(&c->lock);
     free(c);
+}
+
+struct jws_memory *signer_cache_headers(struct signer_cache *c)
+{
+    return c->headers;
 }
 
 /* Each part with its length before it: no two lists read the same. */

@@ -149,6 +149,13 @@ bool x509_read_time(const ASN1_TIME *t, int64_t *out)
     return true;
 }
 
+int64_t x509_not_after(const struct x509_cert *c)
+{
+    int64_t to;
+
+    return x509_read_time(X509_get0_notAfter(c->x), &to) ? to : 0;
+}
+
 bool x509_is_valid_at(const struct x509_cert *c, int64_t unix_s)
 {
     int64_t from, to;

@@ -40,6 +40,8 @@ struct span x509_cert_der(const struct x509_cert *c);
 struct span x509_cert_spki(const struct x509_cert *c); /* SubjectPublicKeyInfo, DER */
 bool x509_is_issuer_name(const struct x509_cert *c, const struct x509_cert *issuer);
 bool x509_is_ca(const struct x509_cert *c); /* basicConstraints CA, and keyCertSign if keyUsage */
+/* The last second of its time; 0 when that cannot be read. */
+int64_t x509_not_after(const struct x509_cert *c);
 bool x509_is_valid_at(const struct x509_cert *c, int64_t unix_s);
 /* Common name of the subject, UTF-8, into out; empty when there is none, more than one, one with a
  * NUL inside, or one that does not fit. */

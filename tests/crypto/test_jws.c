@@ -258,6 +258,27 @@ static void trusts_only_the_roots_that_it_was_given(void **state)
     roots_free(others);
 }
 
+/* The same header each time; the signature and the rest are looked at each time. */
+static void a_signer_that_is_known_still_has_to_sign(void **state)
+{
+    CLEANUP(buf_done) struct buf jws = { 0 };
+    json_t *none = NULL;
+    struct err e;
+
+    (void)state;
+    read_case("good_rs256", &jws);
+    for (int i = 0; i < 3; i++) {
+        CLEANUP(json_freep) json_t *payload = NULL;
+        assert_ok(jws_open_x5c(buf_span(&jws), signers, HOST, NOW, &payload, &e));
+    }
+    const char *text = buf_cstr(&jws);
+    uint8_t *in_payload = jws.p + (strchr(text, '.') - text) + 20;
+    *in_payload = *in_payload == 'A' ? 'B' : 'A';
+    assert_fails(ERR_CHECK, "is not of the signer's key",
+                 jws_open_x5c(buf_span(&jws), signers, HOST, NOW, &none, &e));
+    assert_null(none);
+}
+
 static void peeks_without_trusting(void **state)
 {
     CLEANUP(buf_done) struct buf jws = { 0 };
@@ -328,6 +349,7 @@ int main(void)
         cmocka_unit_test(covers_every_recorded_answer),
         cmocka_unit_test(asks_for_the_host_and_the_time_that_it_was_given),
         cmocka_unit_test(trusts_only_the_roots_that_it_was_given),
+        cmocka_unit_test(a_signer_that_is_known_still_has_to_sign),
         cmocka_unit_test(peeks_without_trusting),
         cmocka_unit_test(peeks_only_at_what_has_the_form),
         cmocka_unit_test(bounds_the_size_before_anything_else),
