@@ -53,7 +53,7 @@ class Lab:
         self.default = lab.Setup(self.tools, self.cloud)
         self.cold = lab.Setup(self.tools, self.cloud, session={"max_age_s": 0})
         self.device = lab.Setup(self.tools, self.cloud, device=self.report)
-        self.original = lab.Setup(self.tools, self.cloud, device=self.report, program=original) if original else None
+        self.original = lab.OriginalSetup(original, self.cloud) if original else None
         self.running = {}
         self.notes = {}
         self.has_sessions = self._has_sessions()

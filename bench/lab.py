@@ -39,6 +39,17 @@ def free_port():
         return s.getsockname()[1]
 
 
+def reference_ms():
+    """Processor time of one fixed computation where skr runs: neighbours on the same core or host make it longer."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {SKR_CPU})
+    start = time.process_time()
+    hashlib.pbkdf2_hmac("sha256", b"reference", b"salt", 50000)
+    taken = time.process_time() - start
+    os.sched_setaffinity(0, before)
+    return taken * 1000
+
+
 def ask(url, body=None, headers=None, method=None, timeout=60):
     data = None if body is None else json.dumps(body).encode()
     req = urllib.request.Request(url, data, dict(headers or {}, **({"Content-Type": "application/json"} if data else {})), method=method)
@@ -141,19 +152,27 @@ class Cloud(Program):
 class Setup:
     """How skr is started: its arguments and environment. device: the file of a report for the fake device."""
 
-    def __init__(self, tools, cloud, session=None, device=None, program=None):
+    def __init__(self, tools, cloud, session=None, device=None):
         config = {"certcache": {"endpoint_type": "LocalTHIM", "endpoint": cloud.env["CLOUDSIM_THIM"]}}
         if session is not None:
             config["session"] = session
         self.env = dict(CLEAN_ENV, **cloud.env)
-        self.argv = [program or tools.bin / "skr", "-base64"]
+        self.argv = [tools.bin / "skr", "-insecure-dev", "-loglevel", "error", "-base64"] # the mode widens the hosts: all is on loopback
         if device is None:
             config["simulated_psp"] = cloud.env["CLOUDSIM_PSP"]
         else:
             self.env.update(LD_PRELOAD=str(tools.dir / "bench_fake_device.so"), FAKE_DEVICE_REPORT=str(device))
         self.argv.append(b64(json.dumps(config)))
-        if program is None:
-            self.argv += ["-loglevel", "error", "-insecure-dev"] # widens the hosts: everything is on loopback
+
+
+class OriginalSetup:
+    """How the Go original is started. It has no processor, sends a fixed report instead, and asks nobody for anything."""
+
+    def __init__(self, program, cloud):
+        policy = (cloud.dir / "security-context" / "security-policy-base64").read_text()
+        certs = {"vcekCert": "x", "tcbm": "0", "certificateChain": "x", "cacheControl": "0"}
+        self.env = dict(CLEAN_ENV, UVM_SECURITY_POLICY=policy, UVM_HOST_AMD_CERTIFICATE=b64(json.dumps(certs)), GIN_MODE="release")
+        self.argv = [program, "-loglevel", "error", "-base64", b64(json.dumps({"maaconfig": {"user_agent": "bench/1"}}))]
 
 
 class Skr(Program):

@@ -21,6 +21,7 @@ import time
 sys.dont_write_bytecode = True
 import chart  # noqa: E402
 import figures  # noqa: E402
+import lab  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -54,12 +55,13 @@ def machine():
 
 
 def measure(bench, quick, only, progress):
-    """Lists of values by figure."""
-    values = {}
+    """Lists of values by figure, and what the reference computation took between them."""
+    values, reference = {}, []
     for name, function, n, n_quick, limit_s in figures.GROUPS:
         if only and not re.search(only, name):
             continue
         start = time.monotonic()
+        reference.append(lab.reference_ms())
         repetitions = n_quick if quick else n
         for i in range(repetitions):
             if i > 0 and time.monotonic() - start > (limit_s / 4 if quick else limit_s):
@@ -67,7 +69,7 @@ def measure(bench, quick, only, progress):
             progress(f"{name}, {i + 1} of {repetitions}")
             for figure, value in function(bench).items():
                 values.setdefault(figure, []).append(value)
-    return values
+    return values, reference
 
 
 def judge(name, values, others):
@@ -127,7 +129,9 @@ def print_facts(facts):
     print(f"build {facts['build']}, {facts['date']}\n{facts['processor']}, {facts['cores']} cores, {facts['memory_mb']} MB, Linux {facts['kernel']}, "
           f"governor {facts['governor']}\nload {facts['load']}, others take {facts['busy_before']:.0%} of the processors before the run")
     if facts["busy_before"] > 0.1:
-        print("The machine is not quiet: read times and rates as bounds; processor times suffer less, memory does not.")
+        print("The machine is not quiet: times and rates are bounds of what it can do; processor times suffer less, memory does not.")
+    r = facts["reference_ms"]
+    print(f"between the figures, one fixed computation took {min(r):.1f} to {max(r):.1f} ms of processor time (median {statistics.median(r):.1f})")
     if facts["cores"] < 2:
         print("One core: skr, its callers and its cloud share it.")
     print()
@@ -150,9 +154,9 @@ def run(a, progress):
     with tempfile.TemporaryDirectory(prefix="skr-bench-") as folder, contextlib.ExitStack() as after:
         facts, start = machine(), time.monotonic()
         bench = figures.Lab(a.bin.resolve(), pathlib.Path(folder), after, os.environ.get("GO_SKR"))
-        values = measure(bench, a.quick, a.only, progress)
+        values, reference = measure(bench, a.quick, a.only, progress)
         failing = {k: v for k, v in bench.notes.items() if k.startswith("fail_")}
-        return {"facts": dict(facts, seconds=round(time.monotonic() - start), load_after=read("/proc/loadavg", r"(\S+ \S+ \S+)")),
+        return {"facts": dict(facts, reference_ms=[round(r, 1) for r in reference], seconds=round(time.monotonic() - start), load_after=read("/proc/loadavg", r"(\S+ \S+ \S+)")),
                 "sessions": bench.has_sessions, "failing": failing, "failures": [v for k, v in bench.notes.items() if k == "burst_failed" and v],
                 "figures": [judge(n, values.get(n, []), values.get(n + "@go", [])) for n in figures.FIGURES if not a.only or n in values]}
 

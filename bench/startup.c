@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define HEADERS    "Host: 127.0.0.1\r\nConnection: close\r\n"
 #define POLL_US    100
 #define GIVE_UP_US (20 * INT64_C(1000000))
 #define SETTLE_US  (700 * 1000)
@@ -110,9 +111,9 @@ static int measure(const struct options *o, pid_t pid, int64_t start_us, struct 
     int64_t serving_us = 0, key_us = 0;
     long rss_kib = 0;
 
-    if (buf_add_str(&status, "GET /status HTTP/1.0\r\n\r\n", e) != 0 ||
+    if (buf_add_str(&status, "GET /status HTTP/1.1\r\n" HEADERS "\r\n", e) != 0 ||
         buf_printf(&release, e,
-                   "POST %s HTTP/1.0\r\nContent-Type: application/json\r\n"
+                   "POST %s HTTP/1.1\r\n" HEADERS "Content-Type: application/json\r\n"
                    "Content-Length: %zu\r\n\r\n%s",
                    o->path, strlen(o->body), o->body) != 0)
         return -1;
