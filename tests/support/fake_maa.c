@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "codec/b64.h"
+#include "skr/session_store.h"
 #include "support/fake_maa.h"
 
 #include <stdio.h>
@@ -221,4 +222,33 @@ void fake_maa_stop(struct fake_maa *f)
     service_free(f->service);
     pthread_cond_destroy(&f->changed);
     pthread_mutex_destroy(&f->lock);
+}
+
+/* ---- callers ---- */
+
+struct session *fake_maa_get(struct fake_maa *f, const char *name, bool *reused)
+{
+    const struct endpoint maa = fake_maa_endpoint(name);
+    struct failure failure = { .status = 0 };
+    struct session *s = NULL;
+
+    if (session_store_get(f->service->sessions, &maa, clock_now_ms(&f->clock) + 20000, &s, reused,
+                          &failure) != 0)
+        fail_msg("no session: %s", failure.err.msg);
+    return s;
+}
+
+bool fake_maa_use(struct fake_maa *f, const char *name)
+{
+    bool reused = false;
+
+    session_release(fake_maa_get(f, name, &reused));
+    return reused;
+}
+
+void fake_maa_assert_uses(struct fake_maa *f, const char *name, size_t n, size_t n_attested)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)fake_maa_use(f, name);
+    assert_int_equal(fake_maa_n_answered(f), n_attested);
 }

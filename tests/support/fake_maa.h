@@ -5,7 +5,7 @@
 #ifndef SUPPORT_FAKE_MAA_H
 #define SUPPORT_FAKE_MAA_H
 
-#include "skr/service.h"
+#include "skr/session.h"
 
 #include <stdatomic.h>
 
@@ -40,5 +40,12 @@ size_t fake_maa_n_answered(struct fake_maa *f);
 
 /* An endpoint "<name>.attest.azure.net". */
 struct endpoint fake_maa_endpoint(const char *name);
+
+/* A session of that endpoint, which must be had. */
+struct session *fake_maa_get(struct fake_maa *f, const char *name, bool *reused);
+/* The same for one release; true: the session was there before. */
+bool fake_maa_use(struct fake_maa *f, const char *name);
+/* n releases, after which so many attestations were asked for in all. */
+void fake_maa_assert_uses(struct fake_maa *f, const char *name, size_t n, size_t n_attested);
 
 #endif
