@@ -141,6 +141,23 @@ static void a_session_is_used_exactly_as_often_as_allowed(void **state)
     fake_maa_stop(&f);
 }
 
+static void releases_do_not_queue_where_a_session_is_for_one_use(void **state)
+{
+    struct caller c[N_THREADS];
+    struct fake_maa f;
+
+    (void)state;
+    fake_maa_start(&f, AGE_MS, 1);
+    fake_maa_block(&f, true);
+    start_callers(&f, c);
+    fake_maa_wait_started(&f, N_THREADS);
+    fake_maa_block(&f, false);
+    join_callers(c);
+    for (size_t i = 0; i < N_THREADS; i++)
+        session_release(c[i].got);
+    fake_maa_stop(&f);
+}
+
 static void a_session_ends_with_its_age(void **state)
 {
     struct fake_maa f;
@@ -240,6 +257,9 @@ static void a_session_never_outlives_its_token(void **state)
     assert_true(fake_maa_use(&f, "one"));
     fake_maa_advance(&f, 10000); /* 25 of 30 s: within the margin */
     assert_false(fake_maa_use(&f, "one"));
+    fake_maa_advance(&f, 21000); /* renewal is due by the token's life, not by the age */
+    assert_true(fake_maa_use(&f, "one"));
+    wait_for_attestations(&f, 3);
     fake_maa_stop(&f);
 }
 
@@ -265,6 +285,7 @@ int main(void)
         cmocka_unit_test(many_first_callers_wait_for_one_attestation),
         cmocka_unit_test(all_who_waited_hear_why_it_failed),
         cmocka_unit_test(a_session_is_used_exactly_as_often_as_allowed),
+        cmocka_unit_test(releases_do_not_queue_where_a_session_is_for_one_use),
         cmocka_unit_test(a_session_ends_with_its_age),
         cmocka_unit_test(a_session_in_use_is_renewed_ahead_without_a_gap),
         cmocka_unit_test(many_uses_are_renewed_ahead_as_well),

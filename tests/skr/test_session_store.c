@@ -97,6 +97,19 @@ static void a_report_of_another_tcb_ends_all_sessions(void **state)
     fake_maa_stop(&f);
 }
 
+static void a_tcb_that_somebody_else_saw_ends_a_session_at_its_next_use(void **state)
+{
+    struct fake_maa f;
+
+    (void)state;
+    fake_maa_start(&f, AGE_MS, MANY);
+    assert_false(fake_maa_use(&f, "one"));
+    readiness_note_tcb(&f.service->readiness, FAKE_MAA_TCB + 1);
+    assert_false(fake_maa_use(&f, "one"));
+    assert_true(fake_maa_use(&f, "one"));
+    fake_maa_stop(&f);
+}
+
 static void what_is_dropped_is_not_handed_out_again(void **state)
 {
     const struct endpoint one = fake_maa_endpoint("one");
@@ -168,6 +181,10 @@ static void a_denial_is_worth_one_attestation_for_each_session_and_key(void **st
     fake_maa_advance(&f, AGE_MS + 1); /* another session by itself: denials are news again */
     assert_false(fake_maa_use(&f, "one"));
     assert_true(denied(&f, "a"));
+    assert_false(fake_maa_use(&f, "one"));
+    fake_maa_advance(&f, AGE_MS + 1);
+    assert_false(fake_maa_use(&f, "one"));
+    assert_true(denied(&f, "a"));
     fake_maa_stop(&f);
 }
 
@@ -196,6 +213,7 @@ int main(void)
         cmocka_unit_test(each_release_attests_where_sessions_are_not_shared),
         cmocka_unit_test(each_endpoint_has_a_session_and_the_idlest_makes_room),
         cmocka_unit_test(a_report_of_another_tcb_ends_all_sessions),
+        cmocka_unit_test(a_tcb_that_somebody_else_saw_ends_a_session_at_its_next_use),
         cmocka_unit_test(what_is_dropped_is_not_handed_out_again),
         cmocka_unit_test(a_failed_attestation_ends_the_session_of_its_endpoint),
         cmocka_unit_test(a_denial_is_worth_one_attestation_for_each_session_and_key),
