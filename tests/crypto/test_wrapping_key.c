@@ -6,8 +6,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* The sanitizers answer mlock() themselves, and lock nothing. */
+static bool locks_for_real(void)
+{
+    return mlock(NULL, SIZE_MAX / 2) != 0; /* nothing is mapped there */
+}
 
 /* The VmFlags that the kernel shows for the mapping that holds an address. */
 static void flags_of(const void *p, char *out, size_t size)
@@ -41,7 +48,7 @@ static void a_secrets_pages_are_locked_and_kept_out_of_core_dumps(void **state)
         assert_int_equal(((uint8_t *)m.p)[i], 0);
     memset(m.p, 1, m.n);
     flags_of(m.p, flags, sizeof(flags));
-    if (m.locked)
+    if (m.locked && locks_for_real())
         assert_non_null(strstr(flags, " lo"));
     assert_non_null(strstr(flags, " dd"));
     assert_non_null(strstr(flags, " dc"));
@@ -60,7 +67,7 @@ static void a_refused_lock_is_no_failure(void **state)
     assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &before), 0);
     assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ 0, before.rlim_max }), 0);
     assert_ok(secret_pages_open(1, &m, &e));
-    if (geteuid() != 0) /* root may lock whatever the limit says */
+    if (geteuid() != 0 && locks_for_real()) /* root may lock whatever the limit says */
         assert_false(m.locked);
     secret_pages_close(&m);
     assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &before), 0);
