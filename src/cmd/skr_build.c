@@ -88,6 +88,7 @@ static int build_client(struct skr *s, struct service_parts *p, struct err *e)
         return -1;
     const struct http_client_curl_config cc = { .connect_timeout_ms = s->config.timeouts.connect_ms,
                                                 .roots = s->roots };
+    p->roots = s->roots;
     p->signers = s->signers;
     p->env = &s->env;
     stop_clock_init(&s->clock);

@@ -21,6 +21,7 @@
 
 #define MAX_BUNDLE 16777216
 #define MAX_FILE   1048576 /* in a directory */
+#define STACK_SIZE (256 * 1024)
 
 static const char *const bundles[] = {
     "/etc/ssl/certs/ca-certificates.crt", /* Debian, Ubuntu, Alpine, distroless */
@@ -33,9 +34,11 @@ static const char *const bundles[] = {
 #define DEFAULT_DIRS "/etc/ssl/certs:/etc/pki/tls/certs"
 
 struct roots {
-    char *file, *dirs; /* file: NULL for the usual bundles */
-    pthread_mutex_t lock;
-    X509_STORE *store; /* under lock; NULL until it is loaded */
+    char *file, *dirs;    /* file: NULL for the usual bundles */
+    pthread_mutex_t lock; /* guards the rest */
+    X509_STORE *store;    /* NULL until it is loaded */
+    pthread_t loader;
+    bool has_loader; /* it was started; joined at the end */
 };
 
 int roots_new(const char *cert_file, const char *cert_dir, struct roots **out, struct err *e)
@@ -58,6 +61,8 @@ void roots_free(struct roots *r)
 {
     if (r == NULL)
         return;
+    if (r->has_loader)
+        pthread_join(r->loader, NULL);
     X509_STORE_free(r->store);
     pthread_mutex_destroy(&r->lock);
     str_free(r->file);
@@ -65,35 +70,40 @@ void roots_free(struct roots *r)
     free(r);
 }
 
-static int add_bundle(struct roots_index *x, const char *path, struct err *e)
+struct loader {
+    struct roots_index *index;
+    struct stat bundle; /* Debian's lies among the single certificates */
+};
+
+static int add_bundle(struct loader *l, const char *path, struct err *e)
 {
     CLEANUP(buf_done) struct buf pem = { 0 };
 
     if (file_read(path, MAX_BUNDLE, &pem, e) != 0)
         return -1;
-    if (roots_index_add_pem(x, buf_span(&pem), e) != 0)
+    if (stat(path, &l->bundle) != 0)
+        return err_sys(e, "%s", path);
+    if (roots_index_add_pem(l->index, buf_span(&pem), e) != 0)
         return err_wrap(e, "%s", path);
     return 0;
 }
 
-static int add_file(struct roots_index *x, const char *file, struct err *e)
+static int add_file(struct loader *l, const char *file, struct err *e)
 {
-    const size_t before = roots_index_count(x);
-
-    if (add_bundle(x, file, e) != 0)
+    if (add_bundle(l, file, e) != 0)
         return err_wrap(e, "SSL_CERT_FILE");
-    if (roots_index_count(x) == before)
+    if (roots_index_count(l->index) == 0)
         return err_set(e, ERR_PARSE, "SSL_CERT_FILE: no certificate in %s", file);
     return 0;
 }
 
 /* The first that can be read; none of them needs to be there. */
-static int add_usual_bundle(struct roots_index *x, struct err *e)
+static int add_usual_bundle(struct loader *l, struct err *e)
 {
     for (size_t i = 0; i < ARRAY_LEN(bundles); i++) {
         struct err why;
 
-        if (add_bundle(x, bundles[i], &why) == 0)
+        if (add_bundle(l, bundles[i], &why) == 0)
             return 0;
         if (why.code != ERR_SYS) {
             *e = why;
@@ -104,8 +114,8 @@ static int add_usual_bundle(struct roots_index *x, struct err *e)
 }
 
 /* Is it a file of its own? A name that leads to its neighbour, as c_rehash makes them, is not: the
- * neighbour has its own turn. */
-static bool is_own_file(int dir_fd, const char *name)
+ * neighbour has its own turn. Nor is the bundle, which had it. */
+static bool is_own_file(const struct loader *l, int dir_fd, const char *name)
 {
     char target[256];
     struct stat st;
@@ -113,7 +123,8 @@ static bool is_own_file(int dir_fd, const char *name)
 
     if (n > 0 && memchr(target, '/', (size_t)n) == NULL)
         return false;
-    return fstatat(dir_fd, name, &st, 0) == 0 && S_ISREG(st.st_mode);
+    return fstatat(dir_fd, name, &st, 0) == 0 && S_ISREG(st.st_mode) &&
+           (st.st_ino != l->bundle.st_ino || st.st_dev != l->bundle.st_dev);
 }
 
 static void dir_closep(DIR **d)
@@ -123,7 +134,7 @@ static void dir_closep(DIR **d)
 }
 
 /* What cannot be read is passed over, the whole directory too. */
-static int add_dir(struct roots_index *x, const char *path, struct err *e)
+static int add_dir(const struct loader *l, const char *path, struct err *e)
 {
     CLEANUP(dir_closep) DIR *dir = opendir(path);
     const struct dirent *item;
@@ -135,24 +146,24 @@ static int add_dir(struct roots_index *x, const char *path, struct err *e)
         CLEANUP(buf_done) struct buf pem = { 0 };
         struct err why;
 
-        if (!is_own_file(dirfd(dir), item->d_name))
+        if (!is_own_file(l, dirfd(dir), item->d_name))
             continue;
         if (str_printf(&file, e, "%s/%s", path, item->d_name) != 0)
             return -1;
         if (file_read(file, MAX_FILE, &pem, &why) == 0 &&
-            roots_index_add_pem(x, buf_span(&pem), e) != 0)
+            roots_index_add_pem(l->index, buf_span(&pem), e) != 0)
             return err_wrap(e, "%s", file);
     }
     return 0;
 }
 
-static int add_dirs(struct roots_index *x, const char *dirs, struct err *e)
+static int add_dirs(const struct loader *l, const char *dirs, struct err *e)
 {
     for (const char *p = dirs; *p != '\0';) {
         CLEANUP(str_freep) char *dir = NULL;
         const size_t n = strcspn(p, ":");
 
-        if (str_from_span(span_of(p, n), &dir, e) != 0 || add_dir(x, dir, e) != 0)
+        if (str_from_span(span_of(p, n), &dir, e) != 0 || add_dir(l, dir, e) != 0)
             return -1;
         p += n + (p[n] == ':');
     }
@@ -165,8 +176,9 @@ static int load(const struct roots *r, X509_STORE **out, struct err *e)
 
     if (roots_index_new(&x, e) != 0)
         return -1;
-    if ((r->file != NULL ? add_file(x, r->file, e) : add_usual_bundle(x, e)) != 0 ||
-        add_dirs(x, r->dirs, e) != 0)
+    struct loader l = { .index = x };
+    if ((r->file != NULL ? add_file(&l, r->file, e) : add_usual_bundle(&l, e)) != 0 ||
+        add_dirs(&l, r->dirs, e) != 0)
         return -1;
     if (roots_index_count(x) == 0)
         return err_set(e, ERR_PARSE, "no trusted certificates in %s nor in %s", bundles[0],
@@ -192,6 +204,35 @@ int roots_load(struct roots *r, struct err *e)
     X509_STORE *store;
 
     return roots_store(r, &store, e);
+}
+
+static void *run_loader(void *arg)
+{
+    struct err e; /* the first use tries again, and reports it */
+
+    return roots_load(arg, &e) == 0 ? arg : NULL;
+}
+
+static int start_thread(pthread_t *out, void *arg)
+{
+    pthread_attr_t attr;
+
+    int rc = pthread_attr_init(&attr);
+    if (rc != 0)
+        return rc;
+    rc = pthread_attr_setstacksize(&attr, STACK_SIZE);
+    if (rc == 0)
+        rc = pthread_create(out, &attr, run_loader, arg);
+    pthread_attr_destroy(&attr);
+    return rc;
+}
+
+void roots_load_ahead(struct roots *r)
+{
+    pthread_mutex_lock(&r->lock);
+    if (r->store == NULL && !r->has_loader)
+        r->has_loader = start_thread(&r->loader, r) == 0;
+    pthread_mutex_unlock(&r->lock);
 }
 
 int roots_attach(struct roots *r, void *ssl_ctx, struct err *e)

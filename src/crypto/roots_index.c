@@ -108,11 +108,11 @@ static int add_der(struct roots_index *x, struct span der, struct err *e)
 {
     uint32_t subject;
 
+    for (size_t i = 0; i < x->n; i++) /* before it costs more: most are there twice */
+        if (span_equal(entry_der(x, &x->entries[i]), der))
+            return 0;
     if (der.n > MAX_DER || !hash_subject(der, &subject))
         return 0;
-    for (size_t i = 0; i < x->n; i++)
-        if (x->entries[i].subject == subject && span_equal(entry_der(x, &x->entries[i]), der))
-            return 0;
     if (x->n == MAX_CERTS)
         return err_set(e, ERR_PARSE, "more than %d trusted certificates", MAX_CERTS);
     const size_t at = x->der.n;

@@ -175,6 +175,7 @@ static int attest(struct service *s, const struct endpoint *maa, struct span dat
     CLEANUP(evidence_done) struct evidence ev = { .chain = NULL };
     char agent[USER_AGENT_SIZE];
 
+    roots_load_ahead(s->parts.roots); /* while the processor makes its report */
     if (service_evidence(s, data, deadline_ms, &ev, f) != 0)
         return -1;
     user_agent_copy(&s->user_agent, agent);

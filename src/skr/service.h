@@ -18,6 +18,7 @@
 struct service_parts {
     const struct config *config;
     const struct http_env *env;
+    struct roots *roots;
     struct signer_cache *signers; /* of vaults */
     struct device_thread *device;
     struct cert_store *certs;

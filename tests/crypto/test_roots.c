@@ -1,5 +1,6 @@
 #include "support/asserts.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "crypto/pkey.h"
 #include "crypto/roots.h"
@@ -422,6 +423,52 @@ static void serves_many_threads_from_the_first_use_on(void **state)
     roots_free(r);
 }
 
+/* Whether a use finds what was read ahead, the file being gone again. */
+static bool reads_ahead_within(int64_t ms)
+{
+    struct roots *r;
+    struct err e;
+
+    put("bundle", buf_span(&pems[0]));
+    assert_ok(roots_new(in_dir("bundle"), NOWHERE, &r, &e));
+    roots_load_ahead(r);
+    roots_load_ahead(r); /* once is enough */
+    clock_sleep_ms(clock_system(), ms);
+    assert_int_equal(unlink(in_dir("bundle")), 0);
+    const bool found = check_server(r, "a.localhost", &e) == 0;
+    roots_free(r);
+    return found;
+}
+
+static void reads_ahead_of_the_first_use(void **state)
+{
+    int64_t ms = 1;
+
+    (void)state;
+    while (ms < 10000 && !reads_ahead_within(ms))
+        ms *= 3;
+    assert_true(ms < 10000);
+}
+
+static void reports_at_the_first_use_what_could_not_be_read_ahead(void **state)
+{
+    struct roots *r;
+    struct err e;
+
+    (void)state;
+    assert_ok(roots_new(in_dir("bundle"), NOWHERE, &r, &e));
+    roots_load_ahead(r);
+    assert_fails(ERR_SYS, "bundle", roots_load(r, &e));
+    put("bundle", buf_span(&pems[0]));
+    assert_ok(roots_load(r, &e));
+    roots_load_ahead(r);
+    roots_free(r);
+
+    assert_ok(roots_new(in_dir("bundle"), NULL, &r, &e));
+    roots_load_ahead(r);
+    roots_free(r); /* at once */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +481,8 @@ int main(void)
         cmocka_unit_test_teardown(a_new_bundle_does_not_switch_the_directories_off, empty_dir),
         cmocka_unit_test(trusts_the_roots_of_the_system),
         cmocka_unit_test_teardown(gives_its_roots_to_tls, empty_dir),
+        cmocka_unit_test_teardown(reads_ahead_of_the_first_use, empty_dir),
+        cmocka_unit_test_teardown(reports_at_the_first_use_what_could_not_be_read_ahead, empty_dir),
         cmocka_unit_test_teardown(serves_many_threads_from_the_first_use_on, empty_dir),
     };
 

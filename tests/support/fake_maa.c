@@ -211,6 +211,8 @@ void fake_maa_start(struct fake_maa *f, int64_t max_age_ms, int64_t max_uses)
     struct err e;
 
     init_seams(f, max_age_ms, max_uses);
+    assert_ok(roots_new("/nonexistent", "/nonexistent", &f->roots, &e));
+    parts.roots = f->roots;
     assert_ok(device_thread_new(&f->source, &parts.device, &e));
     assert_ok(cert_store_new(THIM_DEFAULT_URL, &f->env, make_chain(), &parts.certs, &e));
     assert_ok(identity_new(&ic, &f->env, &parts.identity, &e));
@@ -220,6 +222,7 @@ void fake_maa_start(struct fake_maa *f, int64_t max_age_ms, int64_t max_uses)
 void fake_maa_stop(struct fake_maa *f)
 {
     service_free(f->service);
+    roots_free(f->roots);
     pthread_cond_destroy(&f->changed);
     pthread_mutex_destroy(&f->lock);
 }

@@ -17,6 +17,7 @@ struct fake_maa {
     struct clock clock; /* the system's, ahead by what was added or slept */
     struct http_env env;
     struct config config;
+    struct roots *roots; /* none: there is no TLS */
     struct service *service;
     atomic_llong ahead_ms;
     _Atomic uint64_t tcb;  /* what reports say */
