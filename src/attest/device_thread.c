@@ -246,27 +246,34 @@ static bool wait_ended(struct device_thread *d, int64_t until_ms)
     return true;
 }
 
-/* With the lock held: every caller that waits for its turn is told. */
-static void refuse_queue(struct device_thread *d)
+/* With the lock held. */
+static void refuse(struct request *r)
 {
-    while (d->queue != NULL) {
-        struct request *r = dequeue(d);
+    err_set(&r->error, ERR_UNSUPPORTED, SHUTTING_DOWN);
+    r->rc = -1;
+    r->finished = true;
+    pthread_cond_signal(&r->waiter->wake);
+}
 
-        err_set(&r->error, ERR_UNSUPPORTED, SHUTTING_DOWN);
-        r->rc = -1;
-        r->finished = true;
-        pthread_cond_signal(&r->waiter->wake);
-    }
+void device_thread_stop(struct device_thread *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->closing = true;
+    while (d->queue != NULL)
+        refuse(dequeue(d));
+    if (d->current != NULL)
+        refuse(d->current);
+    d->current = NULL;
+    pthread_cond_broadcast(&d->changed);
+    pthread_mutex_unlock(&d->lock);
 }
 
 void device_thread_close(struct device_thread *d, int64_t wait_ms)
 {
     if (d == NULL)
         return;
+    device_thread_stop(d);
     pthread_mutex_lock(&d->lock);
-    d->closing = true;
-    refuse_queue(d);
-    pthread_cond_broadcast(&d->changed);
     if (!wait_ended(d, clock_now_ms(clock_system()) + wait_ms)) {
         d->orphaned = true;
         pthread_detach(d->thread);

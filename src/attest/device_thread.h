@@ -12,6 +12,9 @@ struct device_thread;
 /* Takes over the source, also on failure. */
 MUST_CHECK int device_thread_new(struct report_source *source, struct device_thread **out,
                                  struct err *e);
+/* All callers, those of the report under way too, get ERR_UNSUPPORTED at once, now and later. */
+void device_thread_stop(struct device_thread *d);
+
 /* Waits at most wait_ms for a report that is under way; if it does not end, the thread and the
  * source are left to the end of the process. */
 void device_thread_close(struct device_thread *d, int64_t wait_ms);

@@ -60,14 +60,14 @@ struct httpd_config {
     httpd_fault_handler fault;
     void *ctx; /* for the handlers */
     const struct clock *clk;
-    struct metrics
-        *metrics; /* counts skr_requests_total{endpoint,status}, skr_request_seconds{endpoint,status},
-                     skr_workers_busy, skr_requests_queued, skr_connections */
-    int64_t request_ms; /* a request's time, from its last byte to its answer */
-    int64_t receive_ms; /* time for a request to arrive whole */
-    int64_t idle_ms;    /* a connection's time between requests */
-    size_t max_files;   /* open files that the process may have */
-    bool insecure_dev;  /* adds "x-insecure-dev: true" to every answer */
+    struct metrics *metrics; /* counts skr_requests_total{endpoint,status},
+                                skr_request_seconds{endpoint,status}, skr_workers_busy,
+                                skr_requests_queued, skr_connections */
+    int64_t request_ms;      /* a request's time, from its last byte to its answer */
+    int64_t receive_ms;      /* time for a request to arrive whole */
+    int64_t idle_ms;         /* a connection's time between requests */
+    size_t max_files;        /* open files that the process may have */
+    bool insecure_dev;       /* adds "x-insecure-dev: true" to every answer */
 };
 
 struct httpd;

@@ -71,7 +71,8 @@ void service_free(struct service *s)
 {
     if (s == NULL)
         return;
-    http_client_stop(s->parts.env->client); /* ends what the threads below may wait for */
+    http_client_stop(s->parts.env->client); /* these two end what the threads below may wait for */
+    device_thread_stop(s->parts.device);
     session_store_free(s->sessions);
     key_pool_free(s->keys);
     readiness_done(&s->readiness);
