@@ -19,8 +19,10 @@
 #include <signal.h>
 #include <stdlib.h>
 
+/* As many connections as callers (the server's workers): what exceeds it is opened anew each time.
+ */
+#define MAX_IDLE_CONNECTIONS 256L
 #define MAX_IDLE_HANDLES     16
-#define MAX_IDLE_CONNECTIONS 64L
 #define POLL_MS              60000 /* everything that ends a wait earlier wakes it */
 #define STACK_SIZE           (512 * 1024)
 

@@ -172,6 +172,9 @@ class Judge:
     async def do_connection(self, c, arg, head, body):
         await c.answer(str(c.number))
 
+    async def do_accepted(self, c, arg, head, body):
+        await c.answer(str(Connection.n_accepted))
+
     async def do_meet(self, c, arg, head, body):
         """Answers nobody until so many requests wait here."""
         event, others = self.waiting.setdefault(arg, (asyncio.Event(), []))

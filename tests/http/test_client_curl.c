@@ -269,19 +269,18 @@ struct member {
 
 static void member_done(struct http_exchange *x, const struct err *e)
 {
-    struct member *m = CONTAINER_OF(x, struct member, exchange);
-    struct crowd *c = m->crowd;
+    struct crowd *c = CONTAINER_OF(x, struct member, exchange)->crowd;
+    const bool is_good = e == NULL && x->response.status == 200 &&
+                         span_equal(buf_span(&x->response.body), span_str(c->expected));
 
+    http_response_done(&x->response); /* with the last one, the crowd goes home */
     pthread_mutex_lock(&c->lock);
     if (e != NULL)
         c->last_failure = *e;
-    else if (x->response.status == 200 &&
-             span_equal(buf_span(&x->response.body), span_str(c->expected)))
-        c->n_good++;
+    c->n_good += is_good;
     c->n_done++;
     pthread_cond_signal(&c->all_done);
     pthread_mutex_unlock(&c->lock);
-    http_response_done(&x->response);
 }
 
 static void crowd_wait(struct crowd *c, size_t n)
@@ -293,28 +292,57 @@ static void crowd_wait(struct crowd *c, size_t n)
 }
 
 /* The server answers none before it has all of them. */
-static void makes_500_exchanges_at_once(void **state)
+static void meet(struct http_client *client, const char *port, const char *path, size_t n)
 {
-    static struct member members[N_PARALLEL];
-    static struct crowd crowd = { .lock = PTHREAD_MUTEX_INITIALIZER,
-                                  .all_done = PTHREAD_COND_INITIALIZER,
-                                  .expected = "met" };
+    struct member *members = calloc(n, sizeof(*members));
+    struct crowd crowd = { .lock = PTHREAD_MUTEX_INITIALIZER,
+                           .all_done = PTHREAD_COND_INITIALIZER,
+                           .expected = "met" };
     char url[JUDGE_URL_SIZE];
+
+    assert_non_null(members);
+    judge_server_url(judge, port, path, url);
+    const struct http_request request = { .method = "GET", .url = url, .timeout_ms = 60000 };
+    for (size_t i = 0; i < n; i++) {
+        members[i] = (struct member){ { .request = &request, .done = member_done }, &crowd };
+        client->ops->submit(client, &members[i].exchange);
+    }
+    crowd_wait(&crowd, n);
+    free(members);
+    if (crowd.n_good != n)
+        fail_msg("%zu of %zu succeeded; %s", crowd.n_good, n, crowd.last_failure.msg);
+}
+
+static void raise_files(void)
+{
     struct err e;
     size_t limit = 0;
 
     assert_ok(harden_raise_files(4096, &limit, &e));
     if (limit < N_PARALLEL + 100)
         skip_because("only %zu open files are allowed", limit);
-    judge_server_url(judge, "plain", "/meet/500", url);
-    const struct http_request request = { .method = "GET", .url = url, .timeout_ms = 60000 };
-    for (size_t i = 0; i < N_PARALLEL; i++) {
-        members[i] = (struct member){ { .request = &request, .done = member_done }, &crowd };
-        judge->client->ops->submit(judge->client, &members[i].exchange);
-    }
-    crowd_wait(&crowd, N_PARALLEL);
-    if (crowd.n_good != N_PARALLEL)
-        fail_msg("%zu of %d succeeded; %s", crowd.n_good, N_PARALLEL, crowd.last_failure.msg);
+}
+
+static void makes_500_exchanges_at_once(void **state)
+{
+    raise_files();
+    meet(judge->client, "plain", "/meet/500", N_PARALLEL);
+}
+
+static void keeps_the_connections_of_all_callers(void **state)
+{
+    const struct http_client_curl_config config = { 2000, judge->roots };
+    struct http_client *client = NULL;
+    struct err e;
+
+    raise_files();
+    assert_ok(http_client_curl_new(&config, &client, &e));
+    meet(client, "tls", "/meet/200", 200);
+    CLEANUP(str_freep) char *before = get_text("plain", "/accepted");
+    meet(client, "tls", "/meet/0200", 200); /* the same again under another name */
+    CLEANUP(str_freep) char *after = get_text("plain", "/accepted");
+    assert_string_equal(before, after);
+    http_client_close(client);
 }
 
 static void *perform_many(void *arg)
@@ -402,6 +430,7 @@ int main(void)
         cmocka_unit_test(says_whether_a_connection_was_used_again),
         cmocka_unit_test(survives_a_connection_that_died_idle),
         cmocka_unit_test(makes_500_exchanges_at_once),
+        cmocka_unit_test(keeps_the_connections_of_all_callers),
         cmocka_unit_test(serves_many_threads),
         cmocka_unit_test(ends_what_is_outstanding_when_it_closes),
         cmocka_unit_test(closes_without_ever_being_used),
