@@ -19,6 +19,6 @@ sources=$(git ls-files 'src/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
     check 'banned calls' ci/check_banned.py
     check cppcheck cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
         --inline-suppr --include="$queue" --suppressions-list=ci/cppcheck.suppress -I src -j 2 src
-    check clang-tidy sh -c "git ls-files 'src/*.c' | xargs -P 2 -n 8 clang-tidy --quiet -p $build"
+    check clang-tidy sh -c "git ls-files 'src/*.c' | xargs -P 2 -n 8 clang-tidy --quiet -p $build 2>/dev/null"
 }
 exit $bad

@@ -292,8 +292,8 @@ static void store(struct entry *en, struct access_token *t)
     const int64_t now_s = clock_unix_s(id->env->clk);
     metrics_set(id->env->metrics, "skr_token_fetched_seconds", (double)now_s, en->resource, NULL,
                 NULL);
-    metrics_set(id->env->metrics, "skr_token_expiry_seconds", (double)(now_s + life_ms / 1000),
-                en->resource, NULL, NULL);
+    metrics_set(id->env->metrics, "skr_token_expiry_seconds",
+                (double)now_s + (double)life_ms / 1000, en->resource, NULL, NULL);
 }
 
 /* The work of a flight's leader; ahead: in the background, while the old token is still good.
