@@ -39,15 +39,16 @@ def free_port():
         return s.getsockname()[1]
 
 
-def reference_ms():
-    """Processor time of one fixed computation where skr runs: neighbours on the same core or host make it longer."""
+def reference():
+    """One fixed computation where skr runs: milliseconds of processor time, which neighbours on the core or host lengthen, and
+    how many times as long it took by the clock, because others had the processor too."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {SKR_CPU})
-    start = time.process_time()
+    start, clock = time.process_time(), time.monotonic()
     hashlib.pbkdf2_hmac("sha256", b"reference", b"salt", 50000)
-    taken = time.process_time() - start
+    taken, passed = time.process_time() - start, time.monotonic() - clock
     os.sched_setaffinity(0, before)
-    return taken * 1000
+    return taken * 1000, passed / taken
 
 
 def ask(url, body=None, headers=None, method=None, timeout=60):
@@ -76,10 +77,10 @@ class Program:
     def __init__(self, argv, env, log, cpus, after):
         self.log = pathlib.Path(log)
         with self.log.open("w") as out:
-            self.process = subprocess.Popen([str(a) for a in argv], env=env, stdout=out, stderr=out)
+            # bound before it starts: a runtime counts its processors then
+            self.process = subprocess.Popen(["taskset", "-c", ",".join(map(str, cpus)), *(str(a) for a in argv)], env=env, stdout=out, stderr=out)
         after.callback(self.stop)
         self.pid = self.process.pid
-        os.sched_setaffinity(self.pid, cpus)
 
     def check(self):
         if self.process.poll() is not None:

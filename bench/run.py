@@ -61,7 +61,7 @@ def measure(bench, quick, only, progress):
         if only and not re.search(only, name):
             continue
         start = time.monotonic()
-        reference.append(lab.reference_ms())
+        reference.append(lab.reference())
         repetitions = n_quick if quick else n
         for i in range(repetitions):
             if i > 0 and time.monotonic() - start > (limit_s / 4 if quick else limit_s):
@@ -128,10 +128,11 @@ def print_table(result, compare):
 def print_facts(facts):
     print(f"build {facts['build']}, {facts['date']}\n{facts['processor']}, {facts['cores']} cores, {facts['memory_mb']} MB, Linux {facts['kernel']}, "
           f"governor {facts['governor']}\nload {facts['load']}, others take {facts['busy_before']:.0%} of the processors before the run")
-    if facts["busy_before"] > 0.1:
+    ms, times = zip(*facts["reference"])
+    print(f"between the figures, one fixed computation took {min(ms):.1f} to {max(ms):.1f} ms of processor time, and up to {max(times):.1f} "
+          "times that by the clock")
+    if facts["busy_before"] > 0.1 or max(times) > 1.2:
         print("The machine is not quiet: times and rates are bounds of what it can do; processor times suffer less, memory does not.")
-    r = facts["reference_ms"]
-    print(f"between the figures, one fixed computation took {min(r):.1f} to {max(r):.1f} ms of processor time (median {statistics.median(r):.1f})")
     if facts["cores"] < 2:
         print("One core: skr, its callers and its cloud share it.")
     print()
@@ -156,7 +157,7 @@ def run(a, progress):
         bench = figures.Lab(a.bin.resolve(), pathlib.Path(folder), after, os.environ.get("GO_SKR"))
         values, reference = measure(bench, a.quick, a.only, progress)
         failing = {k: v for k, v in bench.notes.items() if k.startswith("fail_")}
-        return {"facts": dict(facts, reference_ms=[round(r, 1) for r in reference], seconds=round(time.monotonic() - start), load_after=read("/proc/loadavg", r"(\S+ \S+ \S+)")),
+        return {"facts": dict(facts, reference=[(round(ms, 1), round(times, 2)) for ms, times in reference], seconds=round(time.monotonic() - start), load_after=read("/proc/loadavg", r"(\S+ \S+ \S+)")),
                 "sessions": bench.has_sessions, "failing": failing, "failures": [v for k, v in bench.notes.items() if k == "burst_failed" and v],
                 "figures": [judge(n, values.get(n, []), values.get(n + "@go", [])) for n in figures.FIGURES if not a.only or n in values]}
 
