@@ -10,7 +10,7 @@ packages() {
     test) packages demo; echo libcmocka-dev python3 python3-pytest python3-cryptography python3-jwcrypto \
         python3-pytest-xdist python3-hypothesis python3-prometheus-client python3-venv python3-yaml slowhttptest openssl iproute2 procps ;;
     bench) packages build; echo python3 ;;
-    lint) packages test; echo clang libclang-rt-14-dev clang-format clang-tidy cppcheck ;;
+    lint) packages test; echo clang llvm libclang-rt-14-dev clang-format clang-tidy cppcheck ;;
     *) echo "deps.sh: unknown set \"$1\": use build, demo, test, bench or lint" >&2; return 2 ;;
     esac
 }

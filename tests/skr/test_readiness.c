@@ -166,9 +166,11 @@ static void a_report_with_another_tcb_ends_readiness_until_the_certificates_foll
     struct err e;
 
     (void)state;
-    rig_start(&r, true, 7, false, script);
+    rig_start(&r, false, 7, false, script);
     r.source.tcb = 7;
-    readiness_note_tcb(&r.readiness, 7);
+    r.source.present = true;
+    assert_true(becomes_ready(&r, &e));
+    r.source.tcb = TCB;
     readiness_note_tcb(&r.readiness, TCB);
     assert_true(becomes_ready(&r, &e));
     rig_stop(&r);
